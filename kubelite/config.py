@@ -1,0 +1,97 @@
+"""Settings of one cluster: names, ranges, paths. Read everywhere, changed nowhere."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+KUBERNETES_VERSION = "v1.32.0"
+DEFAULT_NAME = "kubelite"
+
+LABEL_CLUSTER = "kubelite.cluster"
+LABEL_POD_NAME = "io.kubernetes.pod.name"
+LABEL_POD_NAMESPACE = "io.kubernetes.pod.namespace"
+LABEL_POD_UID = "io.kubernetes.pod.uid"
+LABEL_CONTAINER_NAME = "io.kubernetes.container.name"
+
+
+def home() -> Path:
+    """`$KUBELITE_HOME`, else `kubelite` in the XDG data directory."""
+    if explicit := os.environ.get("KUBELITE_HOME"):
+        return Path(explicit).absolute()
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data).absolute() / "kubelite"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One cluster on one engine. Ranges are the notes' own; `directory` holds everything it keeps on disk."""
+
+    name: str = DEFAULT_NAME
+    home: Path = field(default_factory=home)
+    pod_cidr: IPv4Network = IPv4Network("172.30.0.0/16")
+    service_cidr: IPv4Network = IPv4Network("10.254.0.0/16")
+    domain: str = "cluster.local"
+    api_port: int = 6443
+
+    @property
+    def directory(self) -> Path:
+        return self.home / self.name
+
+    @property
+    def volumes(self) -> Path:
+        """The export directory: one subdirectory per provisioned claim."""
+        return self.directory / "volumes"
+
+    @property
+    def pods(self) -> Path:
+        """Per-pod directories (`<uid>/`): volumes that live and die with the pod, resolv.conf, hosts."""
+        return self.directory / "pods"
+
+    @property
+    def pki(self) -> Path:
+        return self.directory / "pki"
+
+    @property
+    def database(self) -> Path:
+        return self.directory / "state.db"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "kubelite.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.directory / "kubelite.pid"
+
+    @property
+    def node_name(self) -> str:
+        return self.name
+
+    @property
+    def network(self) -> str:
+        """The engine network that carries the pods."""
+        return f"kubelite-{self.name}" if self.name != DEFAULT_NAME else DEFAULT_NAME
+
+    @property
+    def gateway(self) -> IPv4Address:
+        return self.pod_cidr[1]
+
+    @property
+    def dns_pod_address(self) -> IPv4Address:
+        """Pinned, so that resolv.conf can name it."""
+        return self.pod_cidr[2]
+
+    @property
+    def dns_service_address(self) -> IPv4Address:
+        return self.service_cidr[2]
+
+    @property
+    def kubernetes_service_address(self) -> IPv4Address:
+        return self.service_cidr[1]
