@@ -9,6 +9,8 @@ from pathlib import Path
 
 KUBERNETES_VERSION = "v1.32.0"
 DEFAULT_NAME = "kubelite"
+POD_CIDR = IPv4Network("172.30.0.0/16")
+SERVICE_CIDR = IPv4Network("10.254.0.0/16")
 
 LABEL_CLUSTER = "kubelite.cluster"
 LABEL_POD_NAME = "io.kubernetes.pod.name"
@@ -31,8 +33,8 @@ class Settings:
 
     name: str = DEFAULT_NAME
     home: Path = field(default_factory=home)
-    pod_cidr: IPv4Network = IPv4Network("172.30.0.0/16")
-    service_cidr: IPv4Network = IPv4Network("10.254.0.0/16")
+    pod_cidr: IPv4Network = POD_CIDR
+    service_cidr: IPv4Network = SERVICE_CIDR
     domain: str = "cluster.local"
     api_port: int = 6443
 

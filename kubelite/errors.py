@@ -149,7 +149,9 @@ def conflict(plural: str, name: str, why: str, group: str = "") -> StatusError:
 
 
 def forbidden(plural: str, name: str, why: str, group: str = "") -> StatusError:
-    subject = f'{qualified(plural, group)} "{name}" is forbidden' if name else f"{qualified(plural, group)} is forbidden"
+    subject = (
+        f'{qualified(plural, group)} "{name}" is forbidden' if name else f"{qualified(plural, group)} is forbidden"
+    )
     return StatusError(403, "Forbidden", f"{subject}: {why}", _details(name, group, plural))
 
 
@@ -171,7 +173,7 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
 
 
 def method_not_allowed(plural: str, verb: str, group: str = "") -> StatusError:
-    message = f"{verb} is not supported on resources of kind \"{qualified(plural, group)}\""
+    message = f'{verb} is not supported on resources of kind "{qualified(plural, group)}"'
     return StatusError(405, "MethodNotAllowed", message, _details("", group, plural))
 
 
@@ -184,9 +186,7 @@ def not_acceptable(message: str) -> StatusError:
 
 
 def unsupported_media_type(accepted: Iterable[str]) -> StatusError:
-    message = (
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
-    )
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return StatusError(415, "UnsupportedMediaType", message)
 
 

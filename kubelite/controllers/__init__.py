@@ -1,0 +1,1 @@
+"""The controllers: each brings the cluster's objects of some kinds closer to what their specs ask."""

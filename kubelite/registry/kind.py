@@ -1,0 +1,95 @@
+"""What the registry, the API and discovery need to know of one kind: a single declaration.
+
+Each module of `kubelite.registry.kinds` declares one or a few; `kinds/__init__.py` collects them in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from kubelite.config import Settings
+from kubelite.errors import FieldError
+from kubelite.objects.meta import Obj
+
+STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the Table form; `priority` 1 shows only with `-o wide`."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+NAME_COLUMN = Column("Name", format="name", description="Name is unique within a namespace.")
+AGE_COLUMN = Column("Age", description="Time since the object was created.")
+
+
+class Reader(Protocol):
+    """What admission may look at: other objects of the cluster (shared: never change what comes back)."""
+
+    settings: Settings
+
+    def find(self, plural: str, namespace: str | None, name: str) -> Obj | None: ...
+
+    def list(self, plural: str, namespace: str | None = None) -> list[Obj]: ...
+
+
+def _nothing(obj: Obj) -> None:
+    """Default and prepare of kinds that have none."""
+
+
+def _no_preparation(new: Obj, old: Obj | None) -> None:
+    """Kinds without fields that only the server may set."""
+
+
+def _valid(new: Obj, old: Obj | None) -> list[FieldError]:
+    return []
+
+
+def _admitted(new: Obj, old: Obj | None, reader: Reader) -> None:
+    """Kinds whose admission looks at no other object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object.
+
+    The order of a write is: strict decoding, `default(new)`, `prepare(new, old)`, `admit(new, old, reader)`,
+    `validate(new, old)`, store. `default`, `prepare` and `admit` change `new` in place (it is the caller's own copy);
+    `old` is None on create and shared otherwise. `default` must be idempotent and also runs on update.
+    Generic work is the registry's: metadata, status reset on create and on spec updates, generation, names of objects.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool
+    columns: Sequence[Column] = (NAME_COLUMN, AGE_COLUMN)
+    row: Callable[[Obj, datetime], list[Any]] | None = None  # cells in the order of `columns`; None: name and age
+    short_names: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    subresources: frozenset[str] = frozenset()  # of: status scale log exec attach portforward binding eviction ...
+    default: Callable[[Obj], None] = _nothing
+    prepare: Callable[[Obj, Obj | None], None] = _no_preparation
+    admit: Callable[[Obj, Obj | None, Reader], None] = _admitted  # may raise StatusError (e.g. Forbidden)
+    validate: Callable[[Obj, Obj | None], list[FieldError]] = _valid  # also metadata that the kind restricts
+    name_rule: str = "subdomain"  # object names: subdomain | label | service (RFC 1035 label) | path
+    fields: Mapping[str, Callable[[Obj], str]] = field(default_factory=dict)  # selectable beside metadata.*
+    initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
+    verbs: Sequence[str] = STANDARD_VERBS
+    grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
+    warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
