@@ -1,0 +1,268 @@
+"""The store: objects under (resource, namespace, name), one revision counter, watches with a history.
+
+One append-only table whose primary key is the revision (the shape of k3s-io/kine), current objects in dicts beside it.
+Everything is synchronous: a write is one SQLite transaction in WAL mode, and once a call returns a SIGKILL loses
+nothing. A second writer on the same file collides on the primary key instead of corrupting anything.
+
+Used by the registry only; knows nothing of Kubernetes but `metadata.resourceVersion`, which it writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kubelite.objects.meta import Obj
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    revision  INTEGER PRIMARY KEY,
+    resource  TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    deleted   INTEGER NOT NULL,
+    value     BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS objects_by_key ON objects (resource, namespace, name, revision);
+"""
+_INSERT = "INSERT INTO objects (revision, resource, namespace, name, deleted, value) VALUES (?, ?, ?, ?, ?, ?)"
+_LOAD = "SELECT revision, resource, namespace, name, deleted, value FROM objects ORDER BY revision"
+_COMPACT = """
+DELETE FROM objects AS o WHERE revision <= ?1 AND revision < ?2 AND (deleted OR EXISTS (
+    SELECT 1 FROM objects AS n
+    WHERE n.resource = o.resource AND n.namespace = o.namespace AND n.name = o.name AND n.revision > o.revision))
+"""
+
+HISTORY = 4000  # changes that a watch can still be resumed from
+DECODED = 200  # of these, how many keep their decoded form
+BACKLOG = 20_000  # events that one slow watcher may have waiting
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict).decode
+
+
+class Expired(Exception):
+    """The asked-for revision is older than the history (or newer than the store): list again."""
+
+
+class Stored:
+    """One version of an object: its JSON bytes and, decoded when needed, the object itself (shared: don't change)."""
+
+    __slots__ = ("_object", "name", "namespace", "raw", "revision")
+
+    def __init__(self, namespace: str, name: str, revision: int, raw: bytes, obj: Obj | None = None) -> None:
+        self.namespace = namespace
+        self.name = name
+        self.revision = revision
+        self.raw = raw
+        self._object = obj
+
+    @property
+    def object(self) -> Obj:
+        if self._object is None:
+            self._object = _decode(self.raw)
+        return self._object
+
+    def release(self) -> None:
+        """Forget the decoded form; it comes back on demand."""
+        self._object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`now` is the new version, for DELETED the last one with the deletion's revision; `before` what it replaced."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    resource: str
+    now: Stored
+    before: Stored | None
+
+    @property
+    def revision(self) -> int:
+        return self.now.revision
+
+
+class Watch(AsyncIterator[Change]):
+    """Changes of some resources in order; ends when closed, by either side or because the reader fell far behind."""
+
+    def __init__(self, store: Store, resources: Collection[str], backlog: Iterator[Change]) -> None:
+        self._store = store
+        self.resources = frozenset(resources)
+        self._waiting = deque(backlog)
+        self._filled = asyncio.Event()
+        self._closed = False
+
+    def push(self, change: Change) -> None:
+        if len(self._waiting) >= BACKLOG:
+            self._waiting.clear()
+            self.close()
+        else:
+            self._waiting.append(change)
+            self._filled.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._filled.set()
+        self._store.unsubscribe(self)
+
+    async def __anext__(self) -> Change:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._filled.clear()
+            await self._filled.wait()
+        return self._waiting.popleft()
+
+
+Resource = dict[str, dict[str, Stored]]  # namespace ("" for cluster-scoped) -> name -> object
+
+
+class Store:
+    """See the module. `path` may be ":memory:"; `durable` also survives a power cut (synchronous=FULL)."""
+
+    def __init__(self, path: Path | str, *, durable: bool = False, history: int = HISTORY) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        self._database.executescript(_SCHEMA)
+        self.revision = 1  # so that no list ever answers resourceVersion "0", which means "any" to clients
+        self._resources: dict[str, Resource] = {}
+        self._history: deque[Change] = deque()
+        self._limit = history
+        self._oldest = 0  # a watch may start at this revision or later
+        self._watches: set[Watch] = set()
+        self._load()
+
+    def _load(self) -> None:
+        for revision, resource, namespace, name, deleted, raw in self._database.execute(_LOAD):
+            before = self._find(resource, namespace, name)
+            now = Stored(namespace, name, revision, raw)
+            if before is None and not deleted:
+                kind: Literal["ADDED", "MODIFIED", "DELETED"] = "ADDED"
+            else:
+                kind = "DELETED" if deleted else "MODIFIED"
+            self._put(Change(kind, resource, now, before))
+        # Compaction leaves gaps that a load can't tell from quiet times: only what comes now can be resumed.
+        self._history.clear()
+        self._oldest = self.revision
+
+    # reads
+
+    def _find(self, resource: str, namespace: str, name: str) -> Stored | None:
+        return self._resources.get(resource, {}).get(namespace, {}).get(name)
+
+    def get(self, resource: str, namespace: str, name: str) -> Stored | None:
+        return self._find(resource, namespace, name)
+
+    def list(self, resource: str, namespace: str | None = None) -> list[Stored]:
+        """Of one namespace or (None) of all, ordered by namespace and name."""
+        spaces = self._resources.get(resource, {})
+        chosen = sorted(spaces) if namespace is None else [namespace]
+        return [spaces[space][name] for space in chosen if space in spaces for name in sorted(spaces[space])]
+
+    def count(self, resource: str) -> int:
+        return sum(len(names) for names in self._resources.get(resource, {}).values())
+
+    # writes
+
+    def put(self, resource: str, namespace: str, name: str, obj: Obj) -> Stored:
+        """Create or replace; `obj` becomes the store's, with its new resourceVersion."""
+        revision = self.revision + 1
+        obj["metadata"]["resourceVersion"] = str(revision)
+        raw = _encode(obj)
+        self._database.execute(_INSERT, (revision, resource, namespace, name, 0, raw))
+        before = self._find(resource, namespace, name)
+        now = Stored(namespace, name, revision, raw, obj)
+        self._publish(Change("ADDED" if before is None else "MODIFIED", resource, now, before))
+        return now
+
+    def delete(self, resource: str, namespace: str, name: str) -> Stored:
+        """Remove an object that exists; its last version comes back, with the deletion's resourceVersion."""
+        before = self._resources[resource][namespace][name]
+        revision = self.revision + 1
+        last = _decode(before.raw)
+        last["metadata"]["resourceVersion"] = str(revision)
+        raw = _encode(last)
+        self._database.execute(_INSERT, (revision, resource, namespace, name, 1, raw))
+        now = Stored(namespace, name, revision, raw, last)
+        self._publish(Change("DELETED", resource, now, before))
+        return now
+
+    def _publish(self, change: Change) -> None:
+        self._put(change)
+        for watch in list(self._watches):
+            if change.resource in watch.resources:
+                watch.push(change)
+
+    def _put(self, change: Change) -> None:
+        self.revision = change.revision
+        names = self._resources.setdefault(change.resource, {}).setdefault(change.now.namespace, {})
+        if change.type == "DELETED":
+            names.pop(change.now.name, None)
+        else:
+            names[change.now.name] = change.now
+        self._history.append(change)
+        if len(self._history) > DECODED:
+            self._release(self._history[-DECODED])
+        if len(self._history) > 2 * self._limit:
+            self.compact()
+
+    def _release(self, change: Change) -> None:
+        current = self._find(change.resource, change.now.namespace, change.now.name)
+        for stored in (change.now, change.before):
+            if stored is not None and stored is not current:
+                stored.release()
+
+    def compact(self) -> None:
+        """Drop history beyond the limit, in memory and on disk; current objects stay."""
+        while len(self._history) > self._limit:
+            self._oldest = self._history.popleft().revision
+        self._database.execute(_COMPACT, (self._oldest, self.revision))
+
+    # watches
+
+    def watch(self, resources: Collection[str], since: int | None = None) -> Watch:
+        """Changes after revision `since` (None: from now on); Expired when the history no longer reaches back."""
+        if since is None or since == self.revision:
+            backlog: Iterator[Change] = iter(())
+        elif since < self._oldest or since > self.revision:
+            raise Expired(since)
+        else:
+            backlog = (c for c in self._since(since) if c.resource in resources)
+        watch = Watch(self, resources, backlog)
+        self._watches.add(watch)
+        return watch
+
+    def _since(self, revision: int) -> Iterator[Change]:
+        missed = next((i for i, change in enumerate(self._history) if change.revision > revision), len(self._history))
+        return islice(self._history, missed, None)
+
+    @property
+    def oldest(self) -> int:
+        return self._oldest
+
+    def unsubscribe(self, watch: Watch) -> None:
+        self._watches.discard(watch)
+
+    def verify(self) -> Sequence[str]:
+        """Keys of objects that somebody changed in place: always empty, asked by tests."""
+        return [
+            f"{resource}/{stored.namespace}/{stored.name}"
+            for resource, spaces in self._resources.items()
+            for names in spaces.values()
+            for stored in names.values()
+            if _encode(stored.object) != stored.raw
+        ]
+
+    def close(self) -> None:
+        for watch in list(self._watches):
+            watch.close()
+        self._database.close()
