@@ -5,8 +5,6 @@ follow apimachinery's `util/validation` and `api/validation`. A rule about one t
 a rule about a field gives FieldErrors with its path.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address as parse_address
