@@ -1,0 +1,119 @@
+"""Request bodies in JSON or YAML -> an object, with a strict error for each key that a mapping holds twice.
+
+Called by the HTTP edge for bodies and patches. The last of two equal keys wins, as upstream. Duplicates cost a
+second parse, so they are looked for only when the request's field validation wants them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import yaml
+
+from kubelite import errors
+
+Pairs = list[tuple[str, Any]]
+_decode = msgspec.json.Decoder().decode
+
+
+def decode_json(body: bytes, find_duplicates: bool = True) -> tuple[Any, list[str]]:
+    """The value and the texts of its duplicate-field errors; raises 400 for what isn't JSON."""
+    try:
+        value = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {fault}") from None
+    if find_duplicates and _has_duplicates(body):
+        paths = dict.fromkeys(_duplicate_paths(json.loads(body, object_pairs_hook=_Pairs), ""))
+        return value, [f"duplicate field {_quoted(path)}" for path in paths]
+    return value, []
+
+
+class _Pairs(Pairs):
+    """A mapping with its duplicates, told apart from a list."""
+
+
+def _has_duplicates(body: bytes) -> bool:
+    found = False
+
+    def note(pairs: Pairs) -> dict[str, Any]:
+        nonlocal found
+        mapping = dict(pairs)
+        found = found or len(mapping) != len(pairs)
+        return mapping
+
+    json.loads(body, object_pairs_hook=note)
+    return found
+
+
+def _duplicate_paths(value: Any, path: str) -> list[str]:
+    found: list[str] = []
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, item in value:
+            inner = f"{path}.{key}" if path else key
+            found += [inner] if key in seen else []
+            found += _duplicate_paths(item, inner)
+            seen.add(key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            found += _duplicate_paths(item, f"{path}[{index}]")
+    return found
+
+
+def decode_yaml(body: bytes | str) -> tuple[Any, list[str]]:
+    """As `decode_json` for one YAML document (JSON is YAML too)."""
+    try:
+        node = yaml.compose(body, Loader=_Loader)
+        duplicates: list[str] = []
+        value = _plain(node, _Loader(""), duplicates) if node is not None else None
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise errors.bad_request(f"error converting YAML to JSON: yaml: {_one_line(fault)}") from None
+    if duplicates:
+        return value, ["yaml: unmarshal errors:\n" + "\n".join(duplicates)]
+    return value, []
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: what looks like a date is a string."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _plain(node: yaml.Node, loader: _Loader, duplicates: list[str]) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        _note_duplicates(node, duplicates)
+        loader.flatten_mapping(node)
+        return {
+            _key(loader.construct_object(key)): _plain(value, loader, duplicates)  # type: ignore[no-untyped-call]
+            for key, value in node.value
+        }
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(entry, loader, duplicates) for entry in node.value]
+    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+
+
+def _note_duplicates(node: yaml.MappingNode, duplicates: list[str]) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            line = key.start_mark.line + 1
+            duplicates.append(f'  line {line}: key "{key.value}" already set in map')
+        seen.add(key.value)
+
+
+def _key(key: Any) -> str:
+    """JSON's keys are strings: `80: x` and `yes: x` are "80" and "true"."""
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _one_line(fault: Exception) -> str:
+    return " ".join(str(fault).split())
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,255 @@
+"""Reads an object as upstream's typed decoder does: every unknown field and wrong type, and what remains.
+
+`check` decides and never raises; `accept` and `accept_patched` turn its findings into upstream's answers under the
+field validation directive of a request (Strict, Warn, Ignore). Called by the HTTP edge and by the registry.
+Wording after apimachinery's strict decoding errors and the API server's create and patch handlers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from kubelite import errors
+from kubelite.schema.model import Definition, Field, Type, definition_for
+from kubelite.schema.scalars import READERS, ZEROS, WrongType, go_kind, word
+
+Obj = dict[str, Any]
+Directive = Literal["Strict", "Warn", "Ignore"]
+_Path = tuple["_Path", str, bool] | None  # what it hangs on, `.field` or `[0]` or `.key`, whether it is a field
+_LIMIT = 100
+_ABSENT = object()
+_PLAIN = {"string": str, "boolean": bool}
+
+
+@dataclass(frozen=True, slots=True)
+class WrongValue:
+    """A value that its field can't hold: where, as Go's JSON decoder says it, as the patch converter says it."""
+
+    path: str
+    message: str
+    conversion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`object`: what upstream would keep (no unknown fields, nulls or empty optionals; canonical quantities)."""
+
+    object: Obj
+    errors: tuple[WrongValue, ...]
+    unknown: tuple[str, ...]
+
+
+def check(obj: Obj, definition: Definition) -> Result:
+    reader = _Reader()
+    kept = reader.read_object(obj, definition, None)
+    return Result(kept, tuple(reader.errors), tuple(dict.fromkeys(reader.unknown)))
+
+
+def prune(obj: Obj, definition: Definition) -> Obj:
+    return check(obj, definition).object
+
+
+def strict_errors(unknown: Iterable[str], duplicates: Iterable[str] = ()) -> list[str]:
+    """The texts of warnings and of strict errors."""
+    texts = [f"unknown field {_quoted(path)}" for path in unknown]
+    return [*texts, *duplicates][:_LIMIT]
+
+
+def accept(
+    obj: Obj, gvk: tuple[str, str, str], directive: Directive = "Strict", duplicates: Sequence[str] = ()
+) -> tuple[Obj, list[str]]:
+    """The object to work with and the warnings to send; raises the 400 upstream answers.
+
+    A kind that isn't built in passes as it is: whoever serves it has its own schema.
+    """
+    definition = definition_for(*gvk)
+    if definition is None:
+        return obj, []
+    result = check(obj, definition)
+    if result.errors:
+        raise decoding_error(gvk, result.errors[0].message)
+    found = [] if directive == "Ignore" else strict_errors(result.unknown, duplicates)
+    if found and directive == "Strict":
+        raise decoding_error(gvk, "strict decoding error: " + ", ".join(found))
+    return result.object, found
+
+
+def accept_patched(
+    obj: Obj,
+    gvk: tuple[str, str, str],
+    directive: Directive,
+    patch: Obj | None = None,
+    duplicates: Sequence[str] = (),
+) -> tuple[Obj, list[str]]:
+    """As `accept` for the outcome of a patch, whose faults upstream answers with 422.
+
+    `patch` is given for a strategic merge patch: it is the value the answer shows (else it is the outcome).
+    """
+    definition = definition_for(*gvk)
+    if definition is None:
+        return obj, []
+    shown = msgspec.json.encode(obj).decode() if patch is None else go_value(patch)
+    result = check(obj, definition)
+    if result.errors:
+        wrong = result.errors[0]
+        raise _invalid_patch(shown, wrong.message if patch is None else wrong.conversion)
+    found = [] if directive == "Ignore" else strict_errors(result.unknown, duplicates)
+    if found and directive == "Strict":
+        raise _invalid_patch(shown, "strict decoding error: " + ", ".join(found))
+    return result.object, found
+
+
+def decoding_error(gvk: tuple[str, str, str], text: str) -> errors.StatusError:
+    _, version, kind = gvk
+    return errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {text}')
+
+
+def _invalid_patch(shown: str, text: str) -> errors.StatusError:
+    return errors.invalid("", "", [errors.invalid_value("patch", shown, text)])
+
+
+def go_value(value: Any) -> str:
+    """The value as Go's `%v` prints it: `map[spec:map[replicas:2]]`."""
+    match value:
+        case dict():
+            return f"map[{' '.join(f'{key}:{go_value(value[key])}' for key in sorted(value))}]"
+        case list():
+            return f"[{' '.join(map(go_value, value))}]"
+        case None:
+            return "<nil>"
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+class _Reader:
+    """One walk over an object; values that stay as they are aren't copied."""
+
+    def __init__(self) -> None:
+        self.errors: list[WrongValue] = []
+        self.unknown: list[str] = []
+
+    def read_object(self, value: Obj, definition: Definition, path: _Path) -> Obj:
+        fields = definition.fields
+        edits: dict[str, Any] = {}
+        for key, item in value.items():
+            field = fields.get(key)
+            if field is None:
+                self.unknown.append(_show((path, f".{key}", True)))
+                edits[key] = _ABSENT
+                continue
+            if item and item.__class__ is _PLAIN.get(field.type.form):
+                continue
+            kept = self._read_field(item, field, definition, path)
+            if kept is not item:
+                edits[key] = kept
+        return _edited(value, edits) if edits else value
+
+    def _read_field(self, item: Any, field: Field, owner: Definition, path: _Path) -> Any:
+        if item is None:
+            return _ABSENT
+        kept = self._read(item, field.type, owner, (path, f".{field.name}", True))
+        if not kept and not field.keeps_zero and field.type.form not in ("object", "any", "int-or-string"):
+            return _ABSENT
+        return kept
+
+    def _read(self, value: Any, of: Type, owner: Definition, path: _Path) -> Any:
+        match of.form:
+            case "any":
+                return value
+            case "object":
+                assert of.definition is not None
+                if isinstance(value, dict):
+                    return self.read_object(value, of.definition, path)
+            case "list":
+                assert of.item is not None
+                if isinstance(value, list):
+                    return self._read_list(value, of.item, owner, path)
+            case "map":
+                assert of.item is not None
+                if isinstance(value, dict):
+                    return self._read_map(value, of.item, owner, path)
+            case form:
+                return self._read_scalar(value, of, form, owner, path)
+        self._wrong_type(word(value), value, of, owner, path)
+        return value
+
+    def _read_list(self, value: list[Any], item: Type, owner: Definition, path: _Path) -> list[Any]:
+        if item.form == "string" and all(entry.__class__ is str for entry in value):
+            return value
+        kept = [self._read_item(entry, item, owner, (path, f"[{i}]", False)) for i, entry in enumerate(value)]
+        return value if all(map(_same, kept, value)) else kept
+
+    def _read_map(self, value: Obj, item: Type, owner: Definition, path: _Path) -> Obj:
+        if item.form == "string" and all(entry.__class__ is str for entry in value.values()):
+            return value
+        kept = {key: self._read_item(entry, item, owner, (path, f".{key}", False)) for key, entry in value.items()}
+        return value if all(map(_same, kept.values(), value.values())) else kept
+
+    def _read_item(self, value: Any, of: Type, owner: Definition, path: _Path) -> Any:
+        """Inside lists and maps null stands for the type's zero value."""
+        if value is not None:
+            return self._read(value, of, owner, path)
+        return {} if of.form == "object" else ZEROS.get(of.form)
+
+    def _read_scalar(self, value: Any, of: Type, form: str, owner: Definition, path: _Path) -> Any:
+        try:
+            kept = READERS[form](value)
+        except WrongType as wrong:
+            self._wrong_type(str(wrong), value, of, owner, path)
+        except ValueError as malformed:
+            self.errors.append(WrongValue(_show(path), str(malformed), str(malformed)))
+        else:
+            return value if kept == value and kept.__class__ is value.__class__ else kept
+        return value
+
+    def _wrong_type(self, named: str, value: Any, of: Type, owner: Definition, path: _Path) -> None:
+        field = f"{owner.kind}.{_go_path(path)}"
+        message = f"json: cannot unmarshal {named} into Go struct field {field} of type {of.go_name}"
+        self.errors.append(WrongValue(_show(path), message, _conversion(value, of)))
+
+
+def _conversion(value: Any, of: Type) -> str:
+    match of.form:
+        case "object":
+            return f"cannot restore struct from: {go_kind(value)}"
+        case "list":
+            return f"cannot restore slice from {go_kind(value)}"
+        case "map":
+            return f"cannot restore map from {go_kind(value)}"
+        case _:
+            return f"cannot convert {go_kind(value)} to {of.go_name}"
+
+
+def _edited(value: Obj, edits: dict[str, Any]) -> Obj:
+    merged = ((key, edits.get(key, item)) for key, item in value.items())
+    return {key: item for key, item in merged if item is not _ABSENT}
+
+
+def _same(kept: Any, value: Any) -> bool:
+    return kept is value
+
+
+def _parts(path: _Path) -> list[tuple[str, bool]]:
+    parts: list[tuple[str, bool]] = []
+    while path is not None:
+        path, text, is_field = path
+        parts.append((text, is_field))
+    return parts[::-1]
+
+
+def _show(path: _Path) -> str:
+    return "".join(text for text, _ in _parts(path)).removeprefix(".")
+
+
+def _go_path(path: _Path) -> str:
+    return "".join(text for text, is_field in _parts(path) if is_field).removeprefix(".")
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
