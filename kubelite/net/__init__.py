@@ -1,0 +1,1 @@
+"""What carries pod traffic: name service and service rules."""
