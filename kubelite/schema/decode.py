@@ -69,7 +69,7 @@ def decode_yaml(body: bytes | str) -> tuple[Any, list[str]]:
         duplicates: list[str] = []
         value = _plain(node, _Loader(""), duplicates) if node is not None else None
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        raise errors.bad_request(f"error converting YAML to JSON: yaml: {_one_line(fault)}") from None
+        raise errors.bad_request(f"error converting YAML to JSON: yaml: {_go_text(fault)}") from None
     if duplicates:
         return value, ["yaml: unmarshal errors:\n" + "\n".join(duplicates)]
     return value, []
@@ -78,23 +78,21 @@ def decode_yaml(body: bytes | str) -> tuple[Any, list[str]]:
 class _Loader(yaml.SafeLoader):
     """YAML as Kubernetes reads it: what looks like a date is a string."""
 
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _plain(node: yaml.Node, loader: _Loader, duplicates: list[str]) -> Any:
     if isinstance(node, yaml.MappingNode):
         _note_duplicates(node, duplicates)
         loader.flatten_mapping(node)
-        return {
-            _key(loader.construct_object(key)): _plain(value, loader, duplicates)  # type: ignore[no-untyped-call]
-            for key, value in node.value
-        }
+        return {_key(loader.construct_object(key)): _plain(value, loader, duplicates) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(entry, loader, duplicates) for entry in node.value]
-    return loader.construct_object(node)  # type: ignore[no-untyped-call]
+    return loader.construct_object(node)
 
 
 def _note_duplicates(node: yaml.MappingNode, duplicates: list[str]) -> None:
@@ -111,8 +109,9 @@ def _key(key: Any) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def _one_line(fault: Exception) -> str:
-    return " ".join(str(fault).split())
+def _go_text(fault: Exception) -> str:
+    mark = getattr(fault, "problem_mark", None)
+    return f"line {mark.line + 1}: {getattr(fault, 'problem', '')}" if mark else " ".join(str(fault).split())
 
 
 def _quoted(text: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from kubelite.objects.patch_strategic import PatchRules
+
 Schema = dict[str, Any]
 Form = Literal[
     "string", "boolean", "int32", "int64", "number", "bytes", "time", "micro-time", "quantity", "int-or-string",
@@ -107,6 +109,15 @@ class Definition:
             name: _field(name, prop, name in required, pointers is None or name in required | pointers)
             for name, prop in self.schema.get("properties", {}).items()
         }
+
+    def patch_rules(self, field: str) -> PatchRules:
+        """How a strategic merge patch treats the field (the Protocol PatchSchema)."""
+        found = self.fields.get(field)
+        if found is None:
+            return PatchRules()
+        strategy = next((name for name in found.patch_strategies if name != "retainKeys"), "")
+        inner = found.type.item if found.type.form == "list" else found.type
+        return PatchRules(strategy, found.patch_merge_key, inner.definition if inner else None)
 
 
 def _field(name: str, prop: Schema, required: bool, keeps_zero: bool) -> Field:
