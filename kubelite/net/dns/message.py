@@ -113,7 +113,7 @@ def render(query: Query, answer: Answer, size: int = MAX_SIZE, turn: int = 0, mo
 
 def turns(answer: Answer) -> int:
     """In how many rotations an answer can be told."""
-    return max((len(list(group)) for _, group in groupby(answer.records, _rrset_key)), default=1)
+    return max((len(list(group)) for _, group in groupby(answer.records, _kind)), default=1)
 
 
 def chase(query: Query, target: str) -> bytes:
@@ -124,7 +124,7 @@ def chase(query: Query, target: str) -> bytes:
 
 def answers(wire: bytes) -> _Section:
     """The answer section of a reply from upstream."""
-    return dns.message.from_wire(wire, ignore_trailing=True).answer
+    return dns.message.from_wire(wire, ignore_trailing=True, one_rr_per_rrset=True).answer
 
 
 def _reply(query: dns.message.Message) -> dns.message.Message:
@@ -136,13 +136,14 @@ def _reply(query: dns.message.Message) -> dns.message.Message:
 
 
 def _rrsets(records: Sequence[Record], turn: int = 0) -> _Section:
-    sections = []
-    for (name, ttl, rdtype), group in groupby(records, _rrset_key):
-        data = [record.data for record in group]
-        start = turn % len(data)
-        sections.append(dns.rrset.from_text(name, ttl, "IN", rdtype, *data[start:], *data[:start]))
-    return sections
+    """One set for each record: a set is left out as a whole when there is no room."""
+    rotated: list[Record] = []
+    for _, group in groupby(records, _kind):
+        alike = list(group)
+        start = turn % len(alike)
+        rotated += alike[start:] + alike[:start]
+    return [dns.rrset.from_text(r.name, r.ttl, "IN", r.type, r.data) for r in rotated]
 
 
-def _rrset_key(record: Record) -> tuple[str, int, str]:
-    return record.name, record.ttl, record.type
+def _kind(record: Record) -> tuple[str, str]:
+    return record.name, record.type
