@@ -27,7 +27,7 @@ _SCALARS = {"string", "boolean", "int32", "int64", "number", "bytes"}
 _SIGN_BIT = 1 << 63
 
 
-def decode_protobuf(body: bytes) -> Obj:
+def decode(body: bytes) -> Obj:
     """The object of a body; raises 400 for a malformed one and 415 for a kind without a table."""
     if not body.startswith(_MAGIC):
         raise errors.bad_request("provided data does not appear to be a protobuf message")
@@ -174,4 +174,4 @@ def _raw_json(raw: bytes) -> Any:
     content = dict(_fields(raw)).get(1)
     if not content:
         return None
-    return decode_protobuf(content) if content.startswith(_MAGIC) else msgspec.json.decode(content)
+    return decode(content) if content.startswith(_MAGIC) else msgspec.json.decode(content)

@@ -1,0 +1,130 @@
+"""`/openapi/v3`: an index and one document for each group and version, in JSON.
+
+Built when first asked for and kept. The hash in the index is of what a document is made from, so that the index
+costs nothing. Read by kubectl (explain, apply, validation) and by clients that are driven by OpenAPI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from kubelite.schema.model import schemas
+from kubelite.schema.openapi_paths import (
+    ANSWER_TYPES,
+    Operation,
+    Path,
+    Served,
+    group_version_path,
+    paths,
+    query_type,
+    reachable,
+)
+
+Json = dict[str, Any]
+
+_PREFIX = "#/components/schemas/"
+_UNIONS: dict[str, Json] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {
+        "oneOf": [{"type": "integer"}, {"type": "string"}],
+        "format": "int-or-string",
+    },
+}
+
+
+class OpenApiV3:
+    """The documents for a list of resources; `version` is the one the server reports (`v1.32.0`)."""
+
+    def __init__(self, resources: Iterable[Served], version: str) -> None:
+        self._version = version
+        self._resources: dict[str, list[Served]] = {}
+        for resource in resources:
+            key = group_version_path(resource.group, resource.version)
+            self._resources.setdefault(key, []).append(resource)
+        self._documents: dict[str, bytes] = {}
+
+    @cached_property
+    def index(self) -> bytes:
+        entries = {key: {"serverRelativeURL": f"/openapi/v3/{key}?hash={self.etag(key)}"} for key in self._resources}
+        return msgspec.json.encode({"paths": entries})
+
+    def etag(self, key: str) -> str:
+        """Of the document for `api/v1`, `apis/apps/v1`, ...: changes whenever the document does."""
+        parts = [
+            (r.group, r.version, r.kind, r.plural, r.namespaced, sorted(r.subresources), sorted(r.verbs))
+            for r in self._resources[key]
+        ]
+        return hashlib.sha256(msgspec.json.encode([self._version, parts])).hexdigest().upper()
+
+    def document(self, key: str) -> bytes | None:
+        if key not in self._resources:
+            return None
+        if key not in self._documents:
+            self._documents[key] = msgspec.json.encode(_document(self._resources[key], self._version))
+        return self._documents[key]
+
+
+def _document(resources: Iterable[Served], version: str) -> Json:
+    found = [path for resource in resources for path in paths(resource)]
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": version},
+        "paths": {path.template: _path(path) for path in found},
+        "components": {"schemas": {name: _definition(name) for name in reachable(found)}},
+    }
+
+
+def _definition(name: str) -> Json:
+    return _UNIONS.get(name) or _schema(schemas()[name])
+
+
+def _schema(schema: Json) -> Json:
+    rendered = {key: _rendered(key, value) for key, value in schema.items() if key != "$ref"}
+    if "$ref" in schema:
+        reference = {"$ref": _PREFIX + schema["$ref"]}
+        return {"allOf": [reference], **rendered} if rendered else reference
+    return rendered
+
+
+def _rendered(key: str, value: Any) -> Any:
+    if key == "properties":
+        return {name: _schema(schema) for name, schema in value.items()}
+    if key in ("items", "additionalProperties") and isinstance(value, dict):
+        return _schema(value)
+    return value
+
+
+def _path(path: Path) -> Json:
+    item: Json = {operation.method: _operation(operation) for operation in path.operations}
+    if path.parameters:
+        item["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path.parameters
+        ]
+    return item
+
+
+def _operation(operation: Operation) -> Json:
+    group, version, kind = operation.target
+    rendered: Json = {
+        "operationId": operation.id,
+        "parameters": [{"name": name, "in": "query", "schema": {"type": query_type(name)}} for name in operation.query],
+        "responses": {code: _response(operation.result) for code in operation.codes},
+        "x-kubernetes-action": operation.action,
+        "x-kubernetes-group-version-kind": {"group": group, "kind": kind, "version": version},
+    }
+    if operation.body:
+        schema = {"$ref": _PREFIX + operation.body}
+        rendered["requestBody"] = {"content": {media: {"schema": schema} for media in operation.body_types}}
+    return rendered
+
+
+def _response(result: str) -> Json:
+    if not result:
+        return {"description": "OK"}
+    content = {media: {"schema": {"$ref": _PREFIX + result}} for media in ANSWER_TYPES}
+    return {"description": "OK", "content": content}
