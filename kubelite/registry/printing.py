@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from kubelite.objects.meta import Obj, parse_time
@@ -58,3 +58,9 @@ def age(obj: Obj, now: datetime) -> str:
 def format_labels(labels: Mapping[str, str] | None) -> str:
     """A selector as wide columns show it."""
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or NONE
+
+
+def first_three(shown: Sequence[str]) -> str:
+    """A list that may be long: three of it and how many more there are."""
+    listed = ",".join(shown[:3])
+    return f"{listed} + {len(shown) - 3} more..." if len(shown) > 3 else listed

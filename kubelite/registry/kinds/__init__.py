@@ -1,0 +1,57 @@
+"""The table of kinds: everything that the API serves, in one place.
+
+Read by the registry, discovery and the HTTP edge; a new kind is one declaration and one line here.
+"""
+
+from __future__ import annotations
+
+from kubelite.registry.kind import Kind
+from kubelite.registry.kinds.configmap import CONFIG_MAP
+from kubelite.registry.kinds.endpoints import ENDPOINTS
+from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
+from kubelite.registry.kinds.event import EVENT
+from kubelite.registry.kinds.lease import LEASE
+from kubelite.registry.kinds.namespace import NAMESPACE, PROTECTED_NAMESPACES
+from kubelite.registry.kinds.node import NODE
+from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
+from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
+from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
+from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from kubelite.registry.kinds.secret import SECRET
+from kubelite.registry.kinds.service import SERVICE
+from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
+from kubelite.registry.kinds.storageclass import STORAGE_CLASS
+
+__all__ = ["KINDS", "PROTECTED_NAMESPACES", "by_kind", "by_plural"]
+
+KINDS: tuple[Kind, ...] = (
+    CONFIG_MAP,
+    ENDPOINTS,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    PERSISTENT_VOLUME_CLAIM,
+    PERSISTENT_VOLUME,
+    SECRET,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    LEASE,
+    ENDPOINT_SLICE,
+    CLUSTER_ROLE_BINDING,
+    CLUSTER_ROLE,
+    ROLE_BINDING,
+    ROLE,
+    PRIORITY_CLASS,
+    STORAGE_CLASS,
+)
+
+_BY_KIND = {(kind.api_version, kind.kind): kind for kind in KINDS}
+
+
+def by_plural(plural: str, group: str | None = None) -> Kind | None:
+    """The kind of a resource name; without a group the first that has it."""
+    return next((kind for kind in KINDS if kind.plural == plural and group in (None, kind.group)), None)
+
+
+def by_kind(api_version: str, kind: str) -> Kind | None:
+    return _BY_KIND.get((api_version, kind))

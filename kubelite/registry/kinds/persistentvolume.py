@@ -1,0 +1,227 @@
+"""PersistentVolumes: defaults, one source that never changes, the Table; and what claims share with them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supported, required
+from kubelite.objects import meta
+from kubelite.objects import quantity as quantities
+from kubelite.objects.meta import Obj
+from kubelite.registry import validation
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.printing import UNSET, age
+
+CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+PROTECTION = "kubernetes.io/pv-protection"
+
+_ACCESS_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
+_VOLUME_MODES = ("Block", "Filesystem")
+_RECLAIM_POLICIES = ("Delete", "Recycle", "Retain")
+_NOT_SOURCES = frozenset(
+    {
+        "accessModes",
+        "capacity",
+        "claimRef",
+        "mountOptions",
+        "nodeAffinity",
+        "persistentVolumeReclaimPolicy",
+        "storageClassName",
+        "volumeAttributesClassName",
+        "volumeMode",
+    }
+)
+_REQUIRED_OF_SOURCE = {
+    "hostPath": ("path",),
+    "local": ("path",),
+    "nfs": ("server", "path"),
+    "csi": ("driver", "volumeHandle"),
+}
+
+
+def storage_class_of(obj: Obj) -> str | None:
+    """The class of a claim or volume: the old annotation goes before the field; None where neither is there."""
+    annotations = meta.annotations(obj)
+    if CLASS_ANNOTATION in annotations:
+        return annotations[CLASS_ANNOTATION]
+    name: str | None = obj["spec"].get("storageClassName")
+    return name
+
+
+def class_annotation_warnings(obj: Obj) -> list[str]:
+    if CLASS_ANNOTATION not in meta.annotations(obj):
+        return []
+    return [
+        f'metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead'
+    ]
+
+
+def with_finalizer(obj: Obj, finalizer: str) -> None:
+    finalizers = obj["metadata"].get("finalizers") or []
+    if finalizer not in finalizers:
+        obj["metadata"]["finalizers"] = [*finalizers, finalizer]
+
+
+def format_access_modes(modes: list[str] | None) -> str:
+    return ",".join(short for mode, short in _ACCESS_MODES.items() if mode in (modes or ()))
+
+
+def access_mode_errors(path: str, modes: list[str] | None, missing: str) -> list[FieldError]:
+    if not modes:
+        return [required(path, missing)]
+    supported = sorted(_ACCESS_MODES)
+    errors = [not_supported(path, mode, supported) for mode in modes if mode not in _ACCESS_MODES]
+    if "ReadWriteOncePod" in modes and len(modes) > 1:
+        errors.append(forbidden_field(path, "may not use ReadWriteOncePod with other access modes"))
+    return errors
+
+
+def storage_errors(path: str, amount: str | int | float) -> list[FieldError]:
+    try:
+        positive = quantities.parse(amount) > 0
+    except ValueError as error:
+        return [invalid_value(path, amount, str(error))]
+    return [] if positive else [invalid_value(path, str(amount), "must be greater than zero")]
+
+
+def volume_mode_errors(path: str, mode: str | None) -> list[FieldError]:
+    return [] if mode is None or mode in _VOLUME_MODES else [not_supported(path, mode, _VOLUME_MODES)]
+
+
+def class_name_errors(path: str, name: str | None) -> list[FieldError]:
+    return validation.values(path, name, validation.dns_subdomain(name)) if name else []
+
+
+def _default(volume: Obj) -> None:
+    spec = volume["spec"] = volume.get("spec") or {}
+    spec["persistentVolumeReclaimPolicy"] = spec.get("persistentVolumeReclaimPolicy") or "Retain"
+    spec["volumeMode"] = spec.get("volumeMode") or "Filesystem"
+    if isinstance(spec.get("hostPath"), dict):
+        spec["hostPath"].setdefault("type", "")
+
+
+def _prepare(new: Obj, old: Obj | None) -> None:
+    if old is None:
+        with_finalizer(new, PROTECTION)
+
+
+def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
+    spec = new["spec"]
+    errors = access_mode_errors("spec.accessModes", spec.get("accessModes"), "")
+    errors += _capacity_errors(spec.get("capacity") or {})
+    errors += _source_errors(spec)
+    policy = spec["persistentVolumeReclaimPolicy"]
+    if policy not in _RECLAIM_POLICIES:
+        errors.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIM_POLICIES))
+    errors += class_name_errors("spec.storageClassName", spec.get("storageClassName"))
+    errors += volume_mode_errors("spec.volumeMode", spec["volumeMode"])
+    return errors + (_change_errors(spec, old["spec"]) if old is not None else [])
+
+
+def _capacity_errors(capacity: Obj) -> list[FieldError]:
+    if not capacity:
+        return [required("spec.capacity")]
+    errors = []
+    if set(capacity) != {"storage"}:
+        errors.append(not_supported("spec.capacity", capacity, ("storage",)))
+    return errors + [
+        error for name, amount in capacity.items() for error in storage_errors(f"spec.capacity[{name}]", amount)
+    ]
+
+
+def _sources(spec: Obj) -> list[str]:
+    return [field for field, value in spec.items() if field not in _NOT_SOURCES and value is not None]
+
+
+def _source_errors(spec: Obj) -> list[FieldError]:
+    sources = _sources(spec)
+    if not sources:
+        return [required("spec", "must specify a volume type")]
+    errors = [forbidden_field(f"spec.{extra}", "may not specify more than 1 volume type") for extra in sources[1:]]
+    name, source = sources[0], spec[sources[0]]
+    path = str(source.get("path") or "")
+    errors += [required(f"spec.{name}.{field}") for field in _REQUIRED_OF_SOURCE.get(name, ()) if not source.get(field)]
+    if name == "nfs" and path and not path.startswith("/"):
+        errors.append(invalid_value("spec.nfs.path", path, "must be an absolute path"))
+    if name in ("hostPath", "local") and ".." in path.split("/"):
+        errors.append(invalid_value(f"spec.{name}.path", path, "must not contain '..'"))
+    if name == "local" and not spec.get("nodeAffinity"):
+        errors.append(required("spec.nodeAffinity", "Local volume requires node affinity"))
+    return errors
+
+
+def _change_errors(spec: Obj, old: Obj) -> list[FieldError]:
+    errors = []
+    if {name: spec[name] for name in _sources(spec)} != {name: old[name] for name in _sources(old)}:
+        text = "spec.persistentvolumesource is immutable after creation"
+        errors.append(forbidden_field("spec.persistentvolumesource", text))
+    errors += validation.unchanged("spec.volumeMode", spec["volumeMode"], old.get("volumeMode"))
+    if old.get("nodeAffinity"):
+        errors += validation.unchanged("spec.nodeAffinity", spec.get("nodeAffinity"), old["nodeAffinity"])
+    return errors
+
+
+def _warnings(volume: Obj) -> list[str]:
+    warnings = class_annotation_warnings(volume)
+    if volume["spec"].get("persistentVolumeReclaimPolicy") == "Recycle":
+        warnings.append(
+            "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. "
+            "Instead, the recommended approach is to use dynamic provisioning."
+        )
+    return warnings
+
+
+def _row(volume: Obj, now: datetime) -> list[Any]:
+    spec, status = volume["spec"], volume.get("status") or {}
+    claim = spec.get("claimRef")
+    return [
+        meta.name(volume),
+        (spec.get("capacity") or {}).get("storage", "0"),
+        format_access_modes(spec.get("accessModes")),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        "Terminating" if meta.is_terminating(volume) else status.get("phase", ""),
+        f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
+        storage_class_of(volume) or "",
+        spec.get("volumeAttributesClassName") or UNSET,
+        status.get("reason") or "",
+        age(volume, now),
+        spec.get("volumeMode") or UNSET,
+    ]
+
+
+PERSISTENT_VOLUME = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolume",
+    plural="persistentvolumes",
+    singular="persistentvolume",
+    namespaced=False,
+    short_names=("pv",),
+    columns=(
+        NAME_COLUMN,
+        Column("Capacity", description="How much it holds."),
+        Column("Access Modes", description="How many may mount it, and how."),
+        Column("Reclaim Policy", description="What becomes of it when its claim is gone."),
+        Column("Status", description="Whether a claim has it."),
+        Column("Claim", description="The claim that has it."),
+        Column("StorageClass", description="The class that it belongs to."),
+        Column("VolumeAttributesClass", description="The class of its changeable attributes."),
+        Column("Reason", description="Why it is in its status."),
+        AGE_COLUMN,
+        Column("VolumeMode", description="File system or raw block device.", priority=1),
+    ),
+    row=_row,
+    subresources=frozenset({"status"}),
+    default=_default,
+    prepare=_prepare,
+    validate=_validate,
+    fields={"name": meta.name},
+    initial_status=lambda volume: {"phase": "Pending"},
+    warnings=_warnings,
+)

@@ -1,0 +1,179 @@
+"""PersistentVolumeClaims: the default class, what may change once they are made, the Table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubelite.errors import FieldError, forbidden, forbidden_field, required
+from kubelite.objects import meta
+from kubelite.objects import quantity as quantities
+from kubelite.objects.meta import Obj
+from kubelite.registry import validation
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Reader
+from kubelite.registry.kinds.persistentvolume import (
+    CLASS_ANNOTATION,
+    access_mode_errors,
+    class_annotation_warnings,
+    class_name_errors,
+    format_access_modes,
+    storage_class_of,
+    storage_errors,
+    volume_mode_errors,
+    with_finalizer,
+)
+from kubelite.registry.kinds.storageclass import default_class
+from kubelite.registry.printing import UNSET, age
+
+PROTECTION = "kubernetes.io/pvc-protection"
+
+_REQUEST = "spec.resources.requests.storage"
+_IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+
+
+def default_claim(claim: Obj) -> None:
+    """Also of the claim templates of a StatefulSet."""
+    spec = claim["spec"] = claim.get("spec") or {}
+    spec["volumeMode"] = spec.get("volumeMode") or "Filesystem"
+
+
+def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
+    """Also of the claim templates of a StatefulSet, at their own path."""
+    text = "at least 1 access mode is required"
+    errors = access_mode_errors(f"{path}.accessModes", spec.get("accessModes"), text)
+    errors += validation.label_selector(f"{path}.selector", spec.get("selector"))
+    request = _requested(spec)
+    if request is None:
+        errors.append(required(f"{path}.resources[storage]"))
+    else:
+        errors += storage_errors(f"{path}.resources[storage]", request)
+    errors += class_name_errors(f"{path}.storageClassName", spec.get("storageClassName"))
+    return errors + volume_mode_errors(f"{path}.volumeMode", spec.get("volumeMode"))
+
+
+def _requested(spec: Obj) -> str | None:
+    requests = (spec.get("resources") or {}).get("requests") or {}
+    amount: str | None = requests.get("storage")
+    return amount
+
+
+def _prepare(new: Obj, old: Obj | None) -> None:
+    if old is None:
+        with_finalizer(new, PROTECTION)
+
+
+def _admit(new: Obj, old: Obj | None, reader: Reader) -> None:
+    if old is not None:
+        _check_expansion(new, old, reader)
+    elif storage_class_of(new) is None and (chosen := default_class(reader.list("storageclasses"))) is not None:
+        new["spec"]["storageClassName"] = meta.name(chosen)
+
+
+def _check_expansion(new: Obj, old: Obj, reader: Reader) -> None:
+    """More storage can be had only from a class that allows it, and only for a bound claim."""
+    if not _grows(new, old):
+        return
+    if _phase(old) != "Bound":
+        raise forbidden("persistentvolumeclaims", meta.name(new), "only bound persistent volume claims can be expanded")
+    found = reader.find("storageclasses", None, storage_class_of(old) or "")
+    if found is None or not found.get("allowVolumeExpansion"):
+        text = "only dynamically provisioned pvc can be resized and "
+        text += "the storageclass that provisions the pvc must support resize"
+        raise forbidden("persistentvolumeclaims", meta.name(new), text)
+
+
+def _grows(new: Obj, old: Obj) -> bool:
+    try:
+        return quantities.parse(_requested(new["spec"]) or "0") > quantities.parse(_requested(old["spec"]) or "0")
+    except ValueError:
+        return False
+
+
+def _phase(claim: Obj) -> str:
+    return str((claim.get("status") or {}).get("phase", ""))
+
+
+def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
+    errors = claim_spec_errors("spec", new["spec"])
+    if old is None or errors:
+        return errors
+    if _fixed(new, old, bound=_phase(old) == "Bound") != _fixed(old, old, bound=_phase(old) == "Bound"):
+        errors.append(forbidden_field("spec", _IMMUTABLE))
+    return errors + _shrink_errors(new, old)
+
+
+def _fixed(claim: Obj, old: Obj, *, bound: bool) -> Obj:
+    """The part of the spec in which `claim` may not differ from `old`."""
+    spec = dict(claim["spec"])
+    amount = _requested(spec)
+    resources = dict(spec.get("resources") or {})
+    resources["requests"] = None if bound or amount is None else quantities.parse(amount)
+    spec["resources"] = resources
+    if bound:
+        spec.pop("volumeAttributesClassName", None)
+    if not old["spec"].get("volumeName"):
+        spec.pop("volumeName", None)
+    if storage_class_of(old) is None or _same_class_moved(claim, old):
+        spec.pop("storageClassName", None)
+    return {field: value for field, value in spec.items() if value not in (None, [], {})}
+
+
+def _same_class_moved(claim: Obj, old: Obj) -> bool:
+    """The class went from the old annotation to the field."""
+    annotated = meta.annotations(old).get(CLASS_ANNOTATION)
+    return annotated is not None and claim["spec"].get("storageClassName") in (None, annotated)
+
+
+def _shrink_errors(new: Obj, old: Obj) -> list[FieldError]:
+    wanted, before = (quantities.parse(_requested(claim["spec"]) or "0") for claim in (new, old))
+    has = quantities.parse(((old.get("status") or {}).get("capacity") or {}).get("storage", "0"))
+    if wanted < before and wanted <= has:
+        return [forbidden_field(_REQUEST, "field can not be less than status.capacity")]
+    return []
+
+
+def _row(claim: Obj, now: datetime) -> list[Any]:
+    spec, status = claim["spec"], claim.get("status") or {}
+    volume = spec.get("volumeName") or ""
+    return [
+        meta.name(claim),
+        "Terminating" if meta.is_terminating(claim) else _phase(claim),
+        volume,
+        (status.get("capacity") or {}).get("storage", "0") if volume else "",
+        format_access_modes(status.get("accessModes")) if volume else "",
+        storage_class_of(claim) or "",
+        spec.get("volumeAttributesClassName") or UNSET,
+        age(claim, now),
+        spec.get("volumeMode") or UNSET,
+    ]
+
+
+PERSISTENT_VOLUME_CLAIM = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    plural="persistentvolumeclaims",
+    singular="persistentvolumeclaim",
+    namespaced=True,
+    short_names=("pvc",),
+    columns=(
+        NAME_COLUMN,
+        Column("Status", description="Whether it has a volume."),
+        Column("Volume", description="The volume that it has."),
+        Column("Capacity", description="How much the volume holds."),
+        Column("Access Modes", description="How many may mount it, and how."),
+        Column("StorageClass", description="The class that it asks for."),
+        Column("VolumeAttributesClass", description="The class of its volume's changeable attributes."),
+        AGE_COLUMN,
+        Column("VolumeMode", description="File system or raw block device.", priority=1),
+    ),
+    row=_row,
+    subresources=frozenset({"status"}),
+    default=default_claim,
+    prepare=_prepare,
+    admit=_admit,
+    validate=_validate,
+    fields={"name": meta.name},
+    initial_status=lambda claim: {"phase": "Pending"},
+    warnings=class_annotation_warnings,
+)

@@ -1,0 +1,195 @@
+"""Services: defaults, what an update keeps of the values that the server gave out, the Table.
+
+Addresses and node ports are given out by `service_allocation`, checked by `service_validation`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.service_allocation import allocate
+from kubelite.registry.kinds.service_spec import (
+    has_cluster_ip,
+    has_node_ports,
+    is_externally_accessible,
+    is_headless,
+    needs_health_check,
+    node_ports,
+)
+from kubelite.registry.kinds.service_validation import service_errors
+from kubelite.registry.printing import NONE, UNKNOWN, age, format_labels
+
+_AFFINITY_SECONDS = 10800
+
+
+def _default(service: Obj) -> None:
+    spec = service["spec"] = service.get("spec") or {}
+    spec["type"] = spec.get("type") or "ClusterIP"
+    _default_affinity(spec)
+    for port in spec.get("ports") or ():
+        port["protocol"] = port.get("protocol") or "TCP"
+        port["targetPort"] = port.get("targetPort") or port.get("port")
+    if is_externally_accessible(spec) and not spec.get("externalTrafficPolicy"):
+        spec["externalTrafficPolicy"] = "Cluster"
+    if has_cluster_ip(spec) and not spec.get("internalTrafficPolicy"):
+        spec["internalTrafficPolicy"] = "Cluster"
+    if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is None:
+        spec["allocateLoadBalancerNodePorts"] = True
+
+
+def _default_affinity(spec: Obj) -> None:
+    spec["sessionAffinity"] = spec.get("sessionAffinity") or "None"
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        seconds = ((spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}).get("timeoutSeconds")
+        if seconds is None:
+            spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": _AFFINITY_SECONDS}}
+
+
+def _prepare(new: Obj, old: Obj | None) -> None:
+    """`clusterIP` and `clusterIPs` say the same; on update, values given out stay unless the type lets them go."""
+    spec = new["spec"]
+    if old is None:
+        if spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        return
+    before = old["spec"]
+    _normalize_cluster_ips(spec, before)
+    _keep_given(spec, before)
+    _drop_unneeded(spec, before)
+
+
+def _normalize_cluster_ips(spec: Obj, before: Obj) -> None:
+    single, several = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+    old_single, old_several = before.get("clusterIP") or "", before.get("clusterIPs") or []
+    if old_single and not single and several == old_several:
+        spec.pop("clusterIPs", None)
+    elif single and (not several or (single != old_single and several == old_several)):
+        spec["clusterIPs"] = [single]
+
+
+def _keep_given(spec: Obj, before: Obj) -> None:
+    if has_cluster_ip(before) and has_cluster_ip(spec):
+        if not spec.get("clusterIP") and before.get("clusterIP"):
+            spec["clusterIP"] = before["clusterIP"]
+        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+            spec["clusterIPs"] = list(before.get("clusterIPs") or [])
+    if has_node_ports(before) and has_node_ports(spec):
+        _keep_node_ports(spec, before)
+    if needs_health_check(before) and needs_health_check(spec) and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before.get("healthCheckNodePort", 0)
+
+
+def _keep_node_ports(spec: Obj, before: Obj) -> None:
+    given = {port.get("name") or "": port.get("nodePort") or 0 for port in before.get("ports") or ()}
+    used = set(node_ports(before)) & set(node_ports(spec))
+    for port in spec.get("ports") or ():
+        number = given.get(port.get("name") or "", 0)
+        if not port.get("nodePort") and number and number not in used:
+            port["nodePort"] = number
+
+
+def _drop_unneeded(spec: Obj, before: Obj) -> None:
+    """A change of type drops what only the old type had, where the user left it untouched."""
+    dropped: list[str] = []
+    if has_cluster_ip(before) and not has_cluster_ip(spec):
+        dropped += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+    if before["type"] == "LoadBalancer" != spec["type"]:
+        dropped += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
+    if is_externally_accessible(before) and not is_externally_accessible(spec):
+        dropped.append("externalTrafficPolicy")
+    if needs_health_check(before) and not needs_health_check(spec):
+        dropped.append("healthCheckNodePort")
+    for field in dropped:
+        if spec.get(field) == before.get(field):
+            spec.pop(field, None)
+    if has_node_ports(before) and not has_node_ports(spec) and node_ports(before) == node_ports(spec):
+        for port in spec.get("ports") or ():
+            port.pop("nodePort", None)
+
+
+def _warnings(service: Obj) -> list[str]:
+    spec = service["spec"]
+    if not is_headless(spec):
+        return []
+    warnings = [
+        f"spec.{field} is ignored for headless services"
+        for field in ("loadBalancerIP", "externalIPs")
+        if spec.get(field)
+    ]
+    if spec["sessionAffinity"] != "None":
+        warnings.append("spec.SessionAffinity is ignored for headless services")
+    return warnings
+
+
+def _external(service: Obj) -> str:
+    spec = service["spec"]
+    own = spec.get("externalIPs") or []
+    match spec["type"]:
+        case "ExternalName":
+            return str(spec.get("externalName", ""))
+        case "LoadBalancer":
+            balancer = (service.get("status") or {}).get("loadBalancer") or {}
+            ingress = {entry.get("ip") or entry.get("hostname") or "" for entry in balancer.get("ingress") or ()}
+            return ",".join([*sorted(ingress - {""}), *own]) or "<pending>"
+        case "ClusterIP" | "NodePort":
+            return ",".join(own) or NONE
+        case _:
+            return UNKNOWN
+
+
+def _port(port: Obj) -> str:
+    node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port['port']}{node_port}/{port['protocol']}"
+
+
+def _row(service: Obj, now: datetime) -> list[Any]:
+    spec = service["spec"]
+    return [
+        meta.name(service),
+        spec["type"],
+        next(iter(spec.get("clusterIPs") or ()), NONE),
+        _external(service),
+        ",".join(map(_port, spec.get("ports") or ())) or NONE,
+        age(service, now),
+        format_labels(spec.get("selector")),
+    ]
+
+
+SERVICE = Kind(
+    group="",
+    version="v1",
+    kind="Service",
+    plural="services",
+    singular="service",
+    namespaced=True,
+    short_names=("svc",),
+    categories=("all",),
+    columns=(
+        NAME_COLUMN,
+        Column("Type", description="How it can be reached."),
+        Column("Cluster-IP", description="Its address within the cluster."),
+        Column("External-IP", description="Its addresses for the outside."),
+        Column("Port(s)", description="Its ports, with node ports."),
+        AGE_COLUMN,
+        Column("Selector", description="Labels of the pods behind it.", priority=1),
+    ),
+    row=_row,
+    subresources=frozenset({"status"}),
+    default=_default,
+    prepare=_prepare,
+    admit=allocate,
+    validate=service_errors,
+    name_rule="service",
+    fields={
+        "spec.clusterIP": lambda service: str(service["spec"].get("clusterIP") or ""),
+        "spec.type": lambda service: str(service["spec"].get("type") or ""),
+    },
+    initial_status=lambda service: {"loadBalancer": {}},
+    warnings=_warnings,
+)
