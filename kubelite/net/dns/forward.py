@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
 import dns.flags
 import dns.rcode
@@ -65,6 +66,7 @@ class Forwarder:
         self._links: dict[Address, _Link] = {}
         self._failing: set[Address] = set()
         self._in_flight = 0
+        self._opening = asyncio.Lock()
 
     async def exchange(self, wire: bytes, over_tcp: bool) -> bytes | None:
         """The reply to a question, under the question's ID; None when no server gives one."""
@@ -106,12 +108,13 @@ class Forwarder:
         return reply
 
     async def _link(self, server: Address) -> _Link:
-        link = self._links.get(server)
-        if link is None or link.closed:
-            loop = asyncio.get_running_loop()
-            _, link = await loop.create_datagram_endpoint(_Link, remote_addr=server)
-            self._links[server] = link
-        return link
+        async with self._opening:
+            link = self._links.get(server)
+            if link is None or link.closed:
+                loop = asyncio.get_running_loop()
+                _, link = await loop.create_datagram_endpoint(_Link, remote_addr=server)
+                self._links[server] = link
+            return link
 
 
 class _Link(asyncio.DatagramProtocol):
@@ -123,8 +126,7 @@ class _Link(asyncio.DatagramProtocol):
         self._waiting: dict[bytes, tuple[bytes, asyncio.Future[bytes]]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     async def ask(self, wire: bytes) -> bytes:
         ident = random.randbytes(2)
