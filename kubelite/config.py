@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -11,6 +12,8 @@ KUBERNETES_VERSION = "v1.32.0"
 DEFAULT_NAME = "kubelite"
 POD_CIDR = IPv4Network("172.30.0.0/16")
 SERVICE_CIDR = IPv4Network("10.254.0.0/16")
+
+_FILE = "settings.json"
 
 LABEL_CLUSTER = "kubelite.cluster"
 LABEL_POD_NAME = "io.kubernetes.pod.name"
@@ -37,6 +40,35 @@ class Settings:
     service_cidr: IPv4Network = SERVICE_CIDR
     domain: str = "cluster.local"
     api_port: int = 6443
+
+    @classmethod
+    def load(cls, name: str = DEFAULT_NAME, at: Path | None = None) -> Settings | None:
+        """The settings of an existing cluster, None where there is none."""
+        path = (at or home()) / name / _FILE
+        if not path.exists():
+            return None
+        stored = json.loads(path.read_text())
+        return cls(
+            name=name,
+            home=at or home(),
+            pod_cidr=IPv4Network(stored["podCIDR"]),
+            service_cidr=IPv4Network(stored["serviceCIDR"]),
+            domain=stored["domain"],
+            api_port=stored["apiPort"],
+        )
+
+    def save(self) -> None:
+        stored = {
+            "podCIDR": str(self.pod_cidr),
+            "serviceCIDR": str(self.service_cidr),
+            "domain": self.domain,
+            "apiPort": self.api_port,
+        }
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path = self.directory / _FILE
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(stored, indent=2) + "\n")
+        temporary.replace(path)
 
     @property
     def directory(self) -> Path:
@@ -75,6 +107,16 @@ class Settings:
     @property
     def node_name(self) -> str:
         return self.name
+
+    @property
+    def api_url(self) -> str:
+        """For clients on this host."""
+        return f"https://127.0.0.1:{self.api_port}"
+
+    @property
+    def api_url_for_pods(self) -> str:
+        """For clients on the pod network; it needs no service rules."""
+        return f"https://{self.gateway}:{self.api_port}"
 
     @property
     def network(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from kubelite.config import Settings
 from kubelite.objects.meta import Obj
@@ -77,6 +77,10 @@ class Client(Protocol):
         """pods/binding: set spec.nodeName and the PodScheduled condition."""
         ...
 
+    def finalize(self, namespace: Obj) -> Obj:
+        """namespaces/finalize: replace spec.finalizers."""
+        ...
+
     def watch(self, plurals: Iterable[str]) -> AsyncIterator[Event]:
         """Changes from now on, in order, of several kinds; ends when the registry closes. Subscribes at the call."""
         ...
@@ -90,6 +94,3 @@ class Recorder(Protocol):
     ) -> None:
         """`about` is the object; `field_path` e.g. `spec.containers{web}`."""
         ...
-
-
-Json = dict[str, Any]

@@ -88,8 +88,14 @@ class Kind:
     initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
     verbs: Sequence[str] = STANDARD_VERBS
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
+    stored_as: str = ""  # another kind's `resource`, when both serve the same objects (events)
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
 
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """The key of the kind's objects in the store, the same for every version and alias of it."""
+        return self.stored_as or (f"{self.plural}.{self.group}" if self.group else self.plural)

@@ -1,0 +1,47 @@
+"""Sending answers: JSON or YAML bodies, Warning headers, Status errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from kubelite.api.negotiation import Form
+from kubelite.errors import StatusError
+
+_JSON = Form()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A body (anything msgspec encodes), its status, and texts for Warning headers."""
+
+    body: Any
+    status: int = 200
+    warnings: Sequence[str] = field(default=())
+
+
+def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Response:
+    content = msgspec.json.encode(answer.body)
+    if form.yaml:
+        content = yaml.safe_dump(msgspec.json.decode(content), sort_keys=False).encode()
+    response = web.Response(body=content, status=answer.status, content_type=form.content_type)
+    for warning in dict.fromkeys(answer.warnings):
+        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+    if len(content) > 16_384:
+        response.enable_compression()
+    return response
+
+
+def send_error(error: StatusError) -> web.Response:
+    response = web.Response(
+        body=msgspec.json.encode(error.to_status()), status=error.code, content_type="application/json"
+    )
+    if retry := error.details.get("retryAfterSeconds"):
+        response.headers["Retry-After"] = str(retry)
+    return response

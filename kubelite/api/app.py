@@ -1,0 +1,219 @@
+"""The aiohttp application: routes, the error edge, authentication, and which handler serves which verb."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from kubelite import errors
+from kubelite.api import discovery
+from kubelite.api.answer import Answer, send, send_error
+from kubelite.api.authn import Authenticator
+from kubelite.api.discovery import Discovery
+from kubelite.api.openapi import OpenApi
+from kubelite.api.path import Target, parse
+from kubelite.api.pods import Pods
+from kubelite.api.resources import Resources
+from kubelite.api.reviews import Reviews
+from kubelite.api.subresources import Subresources
+from kubelite.api.watch import Watches
+from kubelite.registry.registry import Registry
+from kubelite.tokens import TokenAuthority
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 3 * 1024 * 1024  # upstream's limit for resource requests
+Check = Callable[[], str | None]  # None when fine, else what is wrong
+Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
+
+_OPEN = ("/healthz", "/livez", "/readyz", "/version")
+
+
+@web.middleware
+async def _status_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever fails is answered as a Status."""
+    try:
+        return await handler(request)
+    except errors.StatusError as error:
+        return send_error(error)
+    except web.HTTPRequestEntityTooLarge:
+        message = f"Request entity too large: limit is {MAX_BODY}"
+        return send_error(errors.StatusError(413, "RequestEntityTooLarge", message))
+    except web.HTTPNotFound:
+        return send_error(errors.page_not_found())
+    except web.HTTPMethodNotAllowed:
+        return send_error(
+            errors.StatusError(
+                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
+            )
+        )
+    except (ConnectionResetError, web.HTTPException):
+        raise
+    except Exception as error:
+        log.exception("%s %s failed", request.method, request.path)
+        return send_error(errors.internal_error(str(error)))
+
+
+class Api:
+    """Everything behind the port; `ready` are the checks of /readyz by name."""
+
+    def __init__(
+        self, registry: Registry, tokens: TokenAuthority, pods: Pods, ready: Mapping[str, Check], address: str
+    ) -> None:
+        self._registry = registry
+        self._authenticator = Authenticator(registry, tokens)
+        self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in registry.kinds}
+        self._discovery = Discovery(registry.kinds)
+        self._openapi = OpenApi(registry.kinds)
+        self._reviews = Reviews(tokens)
+        self._ready = ready
+        self._address = address
+        resources, watches = Resources(registry), Watches(registry)
+        subresources = Subresources(registry, tokens)
+        self._collection: dict[str, Verb] = {
+            "GET": resources.list,
+            "POST": resources.create,
+            "DELETE": resources.delete_collection,
+        }
+        self._watch: Verb = watches.watch
+        self._object: dict[str, Verb] = {
+            "GET": resources.get,
+            "PUT": resources.update,
+            "PATCH": resources.patch,
+            "DELETE": resources.delete,
+        }
+        self._subresources: dict[str, Mapping[str, Verb]] = {
+            "status": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
+            "ephemeralcontainers": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
+            "scale": {
+                "GET": subresources.get_scale,
+                "PUT": subresources.update_scale,
+                "PATCH": subresources.patch_scale,
+            },
+            "binding": {"POST": subresources.create_binding},
+            "eviction": {"POST": subresources.create_eviction},
+            "finalize": {"PUT": subresources.update_finalize},
+            "token": {"POST": subresources.create_token},
+            "log": {"GET": pods.log},
+            "exec": {"GET": pods.exec, "POST": pods.exec},
+            "attach": {"GET": pods.attach, "POST": pods.attach},
+            "portforward": {"GET": pods.port_forward, "POST": pods.port_forward},
+        }
+
+    def application(self) -> web.Application:
+        app = web.Application(
+            middlewares=[_status_errors], client_max_size=MAX_BODY, handler_args={"keepalive_timeout": 120}
+        )
+        for path, handler in {
+            "/version": self._version,
+            "/healthz": self._health,
+            "/livez": self._health,
+            "/readyz": self._readyz,
+            "/api": self._api_versions,
+            "/apis": self._group_list,
+            "/apis/{group}": self._group,
+            "/openapi/v2": self._openapi.v2,
+            "/openapi/v3": self._openapi.v3_index,
+            "/openapi/v3/{path:.+}": self._openapi.v3,
+        }.items():
+            app.router.add_get(path, self._guarded(path, handler))
+            app.router.add_get(path + "/", self._guarded(path, handler)) if "{" not in path else None
+        for path in ("/api/{version}", "/apis/{group}/{version}"):
+            app.router.add_get(path, self._guarded(path, self._resource_list))
+        app.router.add_route("*", "/api/{tail:.+}", self._resource)
+        app.router.add_route("*", "/apis/{tail:.+}", self._resource)
+        app.router.add_route("*", "/{tail:.*}", self._guarded("/", self._nothing))
+        return app
+
+    def _guarded(self, path: str, handler: Handler) -> Handler:
+        if path in _OPEN:
+            return handler
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self._authenticator.user(request)
+            return await handler(request)
+
+        return guarded
+
+    # resources
+
+    async def _resource(self, request: web.Request) -> web.StreamResponse:
+        user = self._authenticator.user(request)
+        if request.method == "POST" and (review := _review(request.path)):
+            return await self._reviews.answer(request, *review, user)
+        target, watching = self._target(request)
+        handler = self._watch if watching else self._handler(request.method, target)
+        if handler is None:
+            raise errors.method_not_allowed(target.kind.plural, request.method.lower(), target.kind.group)
+        return await handler(request, target)
+
+    def _target(self, request: web.Request) -> tuple[Target, bool]:
+        path = request.path
+        old_form = path.split("/")[3 if path.startswith("/api/") else 4 :][:1] == ["watch"]
+        target = parse(path.replace("/watch/", "/", 1) if old_form else path, self._kinds)
+        asked = request.query.get("watch", "").lower() in ("1", "true")
+        return target, request.method == "GET" and not target.subresource and (old_form or asked)
+
+    def _handler(self, method: str, target: Target) -> Verb | None:
+        if method == "HEAD":
+            method = "GET"
+        if target.subresource:
+            return self._subresources.get(target.subresource, {}).get(method)
+        return (self._object if target.name else self._collection).get(method)
+
+    # everything else
+
+    async def _nothing(self, request: web.Request) -> web.StreamResponse:
+        if request.path == "/":
+            paths = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in self._discovery.group_names())]
+            return send(request, Answer({"paths": [*paths, *_OPEN, "/openapi/v2", "/openapi/v3"]}))
+        raise errors.page_not_found()
+
+    async def _version(self, request: web.Request) -> web.StreamResponse:
+        return send(request, Answer(discovery.version_info()))
+
+    async def _api_versions(self, request: web.Request) -> web.StreamResponse:
+        return send(request, Answer(self._discovery.api_versions(self._address)))
+
+    async def _group_list(self, request: web.Request) -> web.StreamResponse:
+        return send(request, Answer(self._discovery.group_list()))
+
+    async def _group(self, request: web.Request) -> web.StreamResponse:
+        return _found(request, self._discovery.group(request.match_info["group"]))
+
+    async def _resource_list(self, request: web.Request) -> web.StreamResponse:
+        group = request.match_info.get("group", "")
+        return _found(request, self._discovery.resource_list(group, request.match_info["version"]))
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok")
+
+    async def _readyz(self, request: web.Request) -> web.StreamResponse:
+        results = {name: check() for name, check in self._ready.items()}
+        wrong = {name: why for name, why in results.items() if why is not None}
+        if not wrong and "verbose" not in request.query:
+            return web.Response(text="ok")
+        lines = [f"[-]{name} failed: {why}" if why else f"[+]{name} ok" for name, why in results.items()]
+        verdict = "readyz check failed" if wrong else "readyz check passed"
+        return web.Response(text="\n".join([*lines, verdict, ""]), status=500 if wrong else 200)
+
+
+def _found(request: web.Request, document: dict[str, Any] | None) -> web.StreamResponse:
+    if document is None:
+        raise errors.page_not_found()
+    return send(request, Answer(document))
+
+
+def _review(path: str) -> tuple[str, str] | None:
+    """(group, kind) of a review's path."""
+    parts = path.strip("/").split("/")
+    if len(parts) < 4 or parts[0] != "apis":
+        return None
+    for plural, kind, _ in discovery.REVIEWS.get((parts[1], parts[2]), ()):
+        if parts[-1] == plural:
+            return parts[1], kind
+    return None

@@ -1,0 +1,136 @@
+"""Discovery documents from the table of kinds; pure (`/api`, `/apis`, and one resource list per group version)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kubelite.config import KUBERNETES_VERSION
+from kubelite.registry.kind import Kind
+
+# Subresources whose body isn't the kind itself: (group, version, kind, verbs).
+_SUBRESOURCES: Mapping[str, tuple[str, str, str, Sequence[str]]] = {
+    "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
+    "binding": ("", "", "Binding", ("create",)),
+    "eviction": ("policy", "v1", "Eviction", ("create",)),
+    "log": ("", "", "Pod", ("get",)),
+    "exec": ("", "", "PodExecOptions", ("create", "get")),
+    "attach": ("", "", "PodAttachOptions", ("create", "get")),
+    "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
+    "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),
+    "finalize": ("", "", "Namespace", ("update",)),
+}
+# Kinds that are only ever POSTed and answered at once.
+REVIEWS: Mapping[tuple[str, str], Sequence[tuple[str, str, bool]]] = {
+    ("authorization.k8s.io", "v1"): (
+        ("selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
+        ("selfsubjectrulesreviews", "SelfSubjectRulesReview", False),
+        ("subjectaccessreviews", "SubjectAccessReview", False),
+        ("localsubjectaccessreviews", "LocalSubjectAccessReview", True),
+    ),
+    ("authentication.k8s.io", "v1"): (
+        ("tokenreviews", "TokenReview", False),
+        ("selfsubjectreviews", "SelfSubjectReview", False),
+    ),
+}
+
+
+def version_info(platform: str = "linux/amd64") -> dict[str, str]:
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"{KUBERNETES_VERSION}+kubelite",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "",
+        "goVersion": "",
+        "compiler": "python",
+        "platform": platform,
+    }
+
+
+class Discovery:
+    """Built once from the kinds served."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        self._kinds: dict[tuple[str, str], list[Kind]] = {}
+        for kind in kinds:
+            self._kinds.setdefault((kind.group, kind.version), []).append(kind)
+        for group_version in REVIEWS:
+            self._kinds.setdefault(group_version, [])
+
+    def api_versions(self, server: str) -> dict[str, Any]:
+        return {
+            "kind": "APIVersions",
+            "versions": ["v1"],
+            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server}],
+        }
+
+    def group_names(self) -> list[str]:
+        return sorted({group for group, _ in self._kinds if group})
+
+    def group_list(self) -> dict[str, Any]:
+        groups = [self._group(name) for name in self.group_names()]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+    def _group(self, name: str) -> dict[str, Any]:
+        versions = [
+            {"groupVersion": f"{name}/{version}", "version": version} for group, version in self._kinds if group == name
+        ]
+        return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+    def group(self, name: str) -> dict[str, Any] | None:
+        if name not in self.group_names():
+            return None
+        return {"kind": "APIGroup", "apiVersion": "v1", **self._group(name)}
+
+    def resource_list(self, group: str, version: str) -> dict[str, Any] | None:
+        if (group, version) not in self._kinds:
+            return None
+        resources: list[dict[str, Any]] = []
+        for kind in self._kinds[group, version]:
+            resources += [_resource(kind), *(_subresource(kind, name) for name in sorted(kind.subresources))]
+        for plural, review, namespaced in REVIEWS.get((group, version), ()):
+            resources.append(
+                {
+                    "name": plural,
+                    "singularName": review.lower(),
+                    "namespaced": namespaced,
+                    "kind": review,
+                    "verbs": ["create"],
+                }
+            )
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": f"{group}/{version}" if group else version,
+            "resources": sorted(resources, key=lambda resource: resource["name"]),
+        }
+
+
+def _resource(kind: Kind) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": sorted(kind.verbs),
+    }
+    if kind.short_names:
+        resource["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        resource["categories"] = list(kind.categories)
+    return resource
+
+
+def _subresource(kind: Kind, name: str) -> dict[str, Any]:
+    group, version, body, verbs = _SUBRESOURCES.get(name, ("", "", kind.kind, ("get", "patch", "update")))
+    resource: dict[str, Any] = {
+        "name": f"{kind.plural}/{name}",
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": body,
+        "verbs": list(verbs),
+    }
+    return {**resource, "group": group, "version": version} if group else resource

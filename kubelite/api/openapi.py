@@ -1,0 +1,51 @@
+"""Serving the OpenAPI documents: built when first asked for, compressed, revalidated by ETag."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from kubelite import errors
+from kubelite.config import KUBERNETES_VERSION
+from kubelite.registry.kind import Kind
+from kubelite.schema import openapi_v2
+from kubelite.schema.openapi_v2 import OpenApiV2
+from kubelite.schema.openapi_v3 import OpenApiV3
+
+
+class OpenApi:
+    """Handlers of `/openapi/v2` (protobuf) and `/openapi/v3` (JSON)."""
+
+    def __init__(self, kinds: Iterable[Kind]) -> None:
+        listed = list(kinds)
+        self._v2 = OpenApiV2(listed, KUBERNETES_VERSION)
+        self._v3 = OpenApiV3(listed, KUBERNETES_VERSION)
+        self._compressed: dict[str, bytes] = {}
+
+    async def v2(self, request: web.Request) -> web.StreamResponse:
+        return self._send(request, self._v2.etag, openapi_v2.MEDIA_TYPE, lambda: self._v2.document)
+
+    async def v3_index(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=self._v3.index, content_type="application/json")
+
+    async def v3(self, request: web.Request) -> web.StreamResponse:
+        key = request.match_info["path"]
+        document = self._v3.document(key)
+        if document is None:
+            raise errors.page_not_found()
+        return self._send(request, self._v3.etag(key), "application/json", lambda: document)
+
+    def _send(
+        self, request: web.Request, etag: str, content_type: str, document: Callable[[], bytes]
+    ) -> web.StreamResponse:
+        headers = {"ETag": f'"{etag}"', "Vary": "Accept-Encoding"}
+        if request.headers.get("If-None-Match", "").strip('"') == etag:
+            return web.Response(status=304, headers=headers)
+        if "gzip" not in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=document(), headers=headers, content_type=content_type)
+        if etag not in self._compressed:
+            self._compressed[etag] = gzip.compress(document(), 5)
+        headers["Content-Encoding"] = "gzip"
+        return web.Response(body=self._compressed[etag], headers=headers, content_type=content_type)

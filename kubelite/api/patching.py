@@ -1,0 +1,86 @@
+"""Patch requests: JSON patch, merge patch and strategic merge patch, checked against the kind's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonpatch
+from aiohttp import web
+
+from kubelite import errors
+from kubelite.api.body import directive_of
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.objects.patch_merge import merge_patch
+from kubelite.objects.patch_strategic import strategic_merge
+from kubelite.registry.kind import Kind
+from kubelite.schema import decode
+from kubelite.schema.model import definition_for
+from kubelite.schema.strict import Directive, accept_patched
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+_ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A decoded patch; `apply` gives the patched object and warnings, or raises upstream's 400 or 422."""
+
+    media: str
+    value: Any
+    gvk: tuple[str, str, str]
+    directive: Directive
+    duplicates: Sequence[str]
+
+    def apply(self, obj: Obj) -> tuple[Obj, list[str]]:
+        """`obj` stays as it is."""
+        new = _APPLY[self.media](obj, self.value, self.gvk)
+        if not isinstance(new, dict):
+            raise errors.bad_request("the patched object is not an object")
+        shown = self.value if self.media == STRATEGIC_PATCH else None
+        accepted, warnings = accept_patched(new, self.gvk, self.directive, shown, self.duplicates)
+        return meta.copy(accepted), warnings
+
+
+def _strategic(obj: Obj, patch: Any, gvk: tuple[str, str, str]) -> Any:
+    return strategic_merge(obj, patch, definition_for(*gvk))
+
+
+def _merge(obj: Obj, patch: Any, gvk: tuple[str, str, str]) -> Any:
+    return merge_patch(obj, patch)
+
+
+def _json(obj: Obj, patch: Any, gvk: tuple[str, str, str]) -> Any:
+    try:
+        return jsonpatch.JsonPatch(patch).apply(obj)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as fault:
+        message = f"the server rejected our request due to an error in our request: {fault}"
+        raise errors.StatusError(422, "Invalid", message) from None
+
+
+_APPLY: dict[str, Callable[[Obj, Any, tuple[str, str, str]], Any]] = {
+    JSON_PATCH: _json,
+    MERGE_PATCH: _merge,
+    STRATEGIC_PATCH: _strategic,
+}
+
+
+async def read_typed(request: web.Request, group: str, version: str, kind: str) -> Patch:
+    """The request's patch for an object of this kind."""
+    media = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if media not in _ACCEPTED:
+        raise errors.unsupported_media_type(_ACCEPTED)
+    directive = directive_of(request)
+    value, duplicates = decode.decode_json(await request.read(), directive != "Ignore")
+    wanted = list if media == JSON_PATCH else dict
+    if not isinstance(value, wanted):
+        raise errors.bad_request(f"error decoding patch: expected {'an array' if wanted is list else 'an object'}")
+    return Patch(media, value, (group, version, kind), directive, duplicates)
+
+
+async def read(request: web.Request, kind: Kind) -> Patch:
+    return await read_typed(request, kind.group, kind.version, kind.kind)

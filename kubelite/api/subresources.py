@@ -1,0 +1,120 @@
+"""Subresources that aren't a plain part of the object: scale, binding, eviction, finalize, token."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from kubelite import errors
+from kubelite.api import body, patching, scale
+from kubelite.api.answer import Answer, send
+from kubelite.api.path import Target
+from kubelite.api.resources import is_dry_run
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.registry import Registry
+from kubelite.tokens import TokenAuthority
+
+_CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+class Subresources:
+    """Handlers by subresource; each takes the request and its target."""
+
+    def __init__(self, registry: Registry, tokens: TokenAuthority) -> None:
+        self._registry = registry
+        self._tokens = tokens
+
+    def _object(self, target: Target) -> Obj:
+        return self._registry.stored(target.kind, target.namespace, target.name).object
+
+    async def get_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
+        return send(request, Answer(scale.of(self._object(target))))
+
+    async def update_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
+        decoded = await body.read_typed(request, "autoscaling", "v1", "Scale")
+        return self._scaled(request, target, decoded.object)
+
+    async def patch_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
+        patch = await patching.read_typed(request, "autoscaling", "v1", "Scale")
+        new, _ = patch.apply(scale.of(self._object(target)))
+        return self._scaled(request, target, new)
+
+    def _scaled(self, request: web.Request, target: Target, new: Obj) -> web.StreamResponse:
+        replicas = new.get("spec", {}).get("replicas", 0)
+        if replicas < 0:
+            wrong = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise errors.invalid("Scale", target.name, [wrong], "autoscaling")
+        old = self._object(target)
+        updated = self._registry.replace(target.kind, old, scale.applied(old, new), dry_run=is_dry_run(request.query))
+        return send(request, Answer(scale.of(updated)))
+
+    async def create_binding(self, request: web.Request, target: Target) -> web.StreamResponse:
+        decoded = await body.read_typed(request, "", "v1", "Binding")
+        wanted = decoded.object.get("target") or {}
+        if wanted.get("kind") not in (None, "", "Node") or not wanted.get("name"):
+            raise errors.invalid("Binding", target.name, [errors.required("target.name")])
+        self._registry.bind(self._object(target), wanted["name"])
+        return send(request, Answer(_CREATED, 201))
+
+    async def create_eviction(self, request: web.Request, target: Target) -> web.StreamResponse:
+        decoded = await body.read_typed(request, "policy", "v1", "Eviction")
+        options = decoded.object.get("deleteOptions") or {}
+        pod = self._object(target)
+        stored = self._registry.stored(target.kind, target.namespace, target.name)
+        preconditions = options.get("preconditions") or {}
+        dry_run = is_dry_run(request.query) or "All" in (options.get("dryRun") or ())
+        if not dry_run:
+            self._mark_disrupted(pod)
+            stored = self._registry.stored(target.kind, target.namespace, target.name)
+        self._registry.delete_stored(
+            target.kind,
+            stored,
+            uid=preconditions.get("uid"),
+            grace=options.get("gracePeriodSeconds"),
+            dry_run=dry_run,
+        )
+        return send(request, Answer(_CREATED, 201))
+
+    def _mark_disrupted(self, pod: Obj) -> None:
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting",
+        }
+        new = meta.copy(pod)
+        status = new.setdefault("status", {})
+        status["conditions"] = meta.with_condition(status.get("conditions"), condition, self._registry.now())
+        self._registry.update("pods", new, "status")
+
+    async def update_finalize(self, request: web.Request, target: Target) -> web.StreamResponse:
+        decoded = await body.read_typed(request, "", "v1", "Namespace")
+        namespace = {**decoded.object, "metadata": {**decoded.object["metadata"], "name": target.name}}
+        return send(request, Answer(self._registry.finalize(namespace)))
+
+    async def create_token(self, request: web.Request, target: Target) -> web.StreamResponse:
+        decoded = await body.read_typed(request, "authentication.k8s.io", "v1", "TokenRequest")
+        spec = decoded.object.get("spec") or {}
+        seconds = spec.get("expirationSeconds", 3600)
+        if seconds < 600:
+            wrong = errors.invalid_value(
+                "spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
+            )
+            raise errors.invalid("TokenRequest", "", [wrong], "authentication.k8s.io")
+        account = self._object(target)
+        token = self._tokens.issue(
+            account, seconds=seconds, audiences=spec.get("audiences") or (), bound_to=self._bound_to(target, spec)
+        )
+        status = {"token": token.text, "expirationTimestamp": meta.format_time(token.expires)}
+        answer = {**decoded.object, "spec": {**spec, "expirationSeconds": seconds}, "status": status}
+        return send(request, Answer(answer, 201))
+
+    def _bound_to(self, target: Target, spec: Obj) -> Obj | None:
+        ref = spec.get("boundObjectRef") or {}
+        if not ref:
+            return None
+        plural = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}.get(ref.get("kind", ""))
+        if plural is None:
+            wrong = errors.invalid_value("spec.boundObjectRef", ref.get("kind"), "cannot bind to this kind of object")
+            raise errors.invalid("TokenRequest", "", [wrong], "authentication.k8s.io")
+        return self._registry.get(plural, None if plural == "nodes" else target.namespace, ref.get("name", ""))

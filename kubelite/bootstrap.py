@@ -1,0 +1,89 @@
+"""The objects that every cluster has from its first second; pure (the cluster creates those that are missing)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from kubelite.config import Settings
+from kubelite.controllers.volumes.provisioner import PROVISIONER
+from kubelite.objects.meta import Obj
+
+STORAGE_CLASS = "managed-nfs-storage"
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+_API_PORTS = [{"name": "https", "port": 443, "protocol": "TCP"}]
+
+
+def initial_objects(settings: Settings) -> Iterator[tuple[str, Obj]]:
+    """(plural, object) in the order in which they can be created."""
+    for name in NAMESPACES:
+        yield "namespaces", {"metadata": {"name": name}}
+    yield "serviceaccounts", {"metadata": {"name": "default", "namespace": "default"}}
+    yield "serviceaccounts", {"metadata": {"name": "default", "namespace": "kube-system"}}
+    for name, value in (("system-node-critical", 2000001000), ("system-cluster-critical", 2000000000)):
+        yield "priorityclasses", {"metadata": {"name": name}, "value": value}
+    yield "storageclasses", _storage_class()
+    yield "services", _api_service(settings)
+    yield "endpoints", _api_endpoints(settings)
+    yield "endpointslices", _api_slice(settings)
+
+
+def _storage_class() -> Obj:
+    return {
+        "metadata": {
+            "name": STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": PROVISIONER,
+        "parameters": {"archiveOnDelete": "true"},
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": True,
+    }
+
+
+def _api_service(settings: Settings) -> Obj:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    port = {**_API_PORTS[0], "targetPort": settings.api_port}
+    return {
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "spec": {"type": "ClusterIP", "clusterIP": str(settings.kubernetes_service_address), "ports": [port]},
+    }
+
+
+def _api_endpoints(settings: Settings) -> Obj:
+    ports = [{"name": "https", "port": settings.api_port, "protocol": "TCP"}]
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return {
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "subsets": [{"addresses": [{"ip": str(settings.gateway)}], "ports": ports}],
+    }
+
+
+def _api_slice(settings: Settings) -> Obj:
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    return {
+        "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [str(settings.gateway)], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": settings.api_port, "protocol": "TCP"}],
+    }
+
+
+def addon_objects(settings: Settings, kubelite_image: str) -> Iterator[Obj]:
+    """The packaged manifests of kube-system, with this cluster's addresses filled in."""
+    values: dict[str, Any] = {
+        "domain": settings.domain,
+        "dns_service_address": settings.dns_service_address,
+        "dns_pod_address": settings.dns_pod_address,
+        "pod_cidr": settings.pod_cidr,
+        "service_cidr": settings.service_cidr,
+        "api_url": settings.api_url_for_pods,
+        "kubelite_image": kubelite_image,
+    }
+    for entry in sorted(resources.files("kubelite.addons").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".yaml"):
+            yield from yaml.safe_load_all(entry.read_text().format(**values))

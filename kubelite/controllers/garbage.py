@@ -1,0 +1,166 @@
+"""The garbage collector: objects whose owners are gone go too (upstream's `pkg/controller/garbagecollector`).
+
+Background deletion needs nothing but this; foreground and orphan deletion are finalizers that the owner carries until
+its dependents are gone, or no longer refer to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from kubelite.controllers.runtime import Controller, Key, Mapper
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.kind import Kind
+from kubelite.registry.strategy import FOREGROUND, ORPHAN
+
+_Where = tuple[str, str | None, str]  # plural, namespace, name
+
+
+class GarbageCollector(Controller):
+    """Keys are (namespace, "<plural>/<name>") since objects of every kind go through one queue."""
+
+    name = "garbage-collector-controller"
+
+    def __init__(
+        self, client: Client, recorder: Recorder, kinds: Iterable[Kind], now: Callable[[], datetime] | None = None
+    ) -> None:
+        super().__init__(client, recorder, now)
+        self._kinds = {(kind.group, kind.kind): kind for kind in kinds if kind.plural != "events"}
+        self._dependents: dict[str, set[_Where]] = {}  # by the owner's uid
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {kind.plural: self._changed for kind in self._kinds.values()}
+
+    def _changed(self, event: Event) -> Iterable[Key]:
+        where = _where(event.plural, event.object)
+        before, after = _owner_uids(event.old), _owner_uids(event.object) if event.type != "DELETED" else set()
+        for uid in before | _owner_uids(event.object):
+            self._dependents.setdefault(uid, set()).discard(where)
+        for uid in after:
+            self._dependents.setdefault(uid, set()).add(where)
+        keys = []
+        if event.type == "DELETED":
+            keys += [_key(dependent) for dependent in self._dependents.pop(meta.uid(event.object), ())]
+            keys += [
+                _key(owner) for ref in meta.owner_references(event.object) if (owner := self._owner(event.object, ref))
+            ]
+        elif after or _is_collecting(event.object):
+            keys.append(_key(where))
+        # A dependent that was let go may have been the last one a foreground deletion waits for.
+        for ref in meta.owner_references(event.old) if event.old and before - after else ():
+            if owner := self._owner(event.object, ref):
+                keys.append(_key(owner))
+        return keys
+
+    def _owner(self, dependent: Obj, ref: Obj) -> _Where | None:
+        group, _, _ = ref["apiVersion"].rpartition("/")
+        kind = self._kinds.get((group, ref["kind"]))
+        if kind is None:
+            return None
+        return kind.plural, meta.namespace(dependent) if kind.namespaced else None, ref["name"]
+
+    def reconcile(self, key: Key) -> None:
+        namespace, path = key
+        plural, _, name = path.partition("/")
+        obj = self.client.find(plural, namespace, name)
+        if obj is None:
+            return
+        if _is_collecting(obj):
+            self._collect(plural, obj)
+            obj = self.client.find(plural, namespace, name)
+        if obj is not None and meta.owner_references(obj) and not meta.is_terminating(obj):
+            self._judge(plural, obj)
+
+    def _judge(self, plural: str, obj: Obj) -> None:
+        """Delete an object none of whose owners remain; drop references to owners that are gone."""
+        solid, gone, leaving = [], [], []
+        for ref in meta.owner_references(obj):
+            owner = self._owner(obj, ref)
+            found = self.client.find(*owner) if owner else None
+            if owner is None:
+                solid.append(ref)
+            elif found is None or meta.uid(found) != ref["uid"]:
+                gone.append(ref)
+            elif FOREGROUND in found["metadata"].get("finalizers", ()) and meta.is_terminating(found):
+                leaving.append(ref)
+            else:
+                solid.append(ref)
+        if solid:
+            if gone or leaving:
+                self._keep_owners(plural, obj, solid)
+        elif gone or leaving:
+            has_dependents = bool(self._living(meta.uid(obj)))
+            self.client.delete(
+                plural,
+                meta.namespace(obj),
+                meta.name(obj),
+                uid=meta.uid(obj),
+                propagation="Foreground" if leaving and has_dependents else "Background",
+            )
+
+    def _keep_owners(self, plural: str, obj: Obj, owners: list[Obj]) -> None:
+        new = meta.copy(obj)
+        new["metadata"]["ownerReferences"] = owners
+        self.client.update(plural, new)
+
+    def _living(self, uid: str) -> list[tuple[str, Obj]]:
+        """(plural, object) of what refers to this owner now."""
+        found = []
+        for where in sorted(self._dependents.get(uid, ()), key=str):
+            obj = self.client.find(*where)
+            if obj is not None and uid in _owner_uids(obj):
+                found.append((where[0], obj))
+        return found
+
+    def _collect(self, plural: str, owner: Obj) -> None:
+        """Serve an owner that waits with a finalizer of ours."""
+        dependents = self._living(meta.uid(owner))
+        finalizers = owner["metadata"]["finalizers"]
+        if ORPHAN in finalizers:
+            for kind, obj in dependents:
+                kept = [ref for ref in meta.owner_references(obj) if ref["uid"] != meta.uid(owner)]
+                self._keep_owners(kind, obj, kept)
+            self._release(plural, owner, ORPHAN)
+            return
+        for kind, obj in dependents:
+            if not meta.is_terminating(obj):
+                self._judge(kind, obj)
+        blocking = [
+            ref
+            for _, obj in self._living(meta.uid(owner))
+            for ref in meta.owner_references(obj)
+            if ref["uid"] == meta.uid(owner) and ref.get("blockOwnerDeletion")
+        ]
+        if not blocking:
+            self._release(plural, owner, FOREGROUND)
+
+    def _release(self, plural: str, owner: Obj, finalizer: str) -> None:
+        current = self.client.find(plural, meta.namespace(owner), meta.name(owner))
+        if current is None or meta.uid(current) != meta.uid(owner):
+            return
+        new = meta.copy(current)
+        new["metadata"]["finalizers"] = [one for one in new["metadata"].get("finalizers", []) if one != finalizer]
+        if not new["metadata"]["finalizers"]:
+            del new["metadata"]["finalizers"]
+        self.client.update(plural, new)
+
+
+def _where(plural: str, obj: Obj) -> _Where:
+    return plural, meta.namespace(obj), meta.name(obj)
+
+
+def _key(where: _Where) -> Key:
+    plural, namespace, name = where
+    return namespace, f"{plural}/{name}"
+
+
+def _owner_uids(obj: Obj | None) -> set[str]:
+    return {ref["uid"] for ref in meta.owner_references(obj)} if obj else set()
+
+
+def _is_collecting(obj: Obj) -> bool:
+    finalizers = obj["metadata"].get("finalizers") or ()
+    return meta.is_terminating(obj) and (FOREGROUND in finalizers or ORPHAN in finalizers)

@@ -1,0 +1,1 @@
+"""Claims and volumes: binding, the provisioner, protection of what is in use."""

@@ -1,0 +1,233 @@
+"""The persistent volume controller: binds claims to volumes, notices what was lost, releases and reclaims.
+
+After upstream's `pkg/controller/volume/persistentvolume/pv_controller.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kubelite.controllers.runtime import Controller, Key, Mapper, key_of, own
+from kubelite.controllers.volumes import matching
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.client import Event
+
+BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
+BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
+PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
+STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
+BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+
+
+def default_class(classes: Iterable[Obj]) -> Obj | None:
+    """The default StorageClass: of several the newest, then the first by name."""
+    marked = [one for one in classes if any(meta.annotations(one).get(key) == "true" for key in _DEFAULT_CLASS)]
+    ordered = sorted(marked, key=meta.name)
+    return max(ordered, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
+
+
+class ClaimBinder(Controller):
+    """One claim at a time."""
+
+    name = "persistentvolume-controller"
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {
+            "persistentvolumeclaims": own,
+            "persistentvolumes": self._of_volume,
+            "storageclasses": lambda event: self._unbound(),
+        }
+
+    def _of_volume(self, event: Event) -> Iterable[Key]:
+        ref = event.object["spec"].get("claimRef")
+        if ref:
+            return [(ref.get("namespace"), ref["name"])]
+        return self._unbound()
+
+    def _unbound(self) -> list[Key]:
+        return [
+            key_of(claim)
+            for claim in self.client.list("persistentvolumeclaims")
+            if claim.get("status", {}).get("phase") != "Bound"
+        ]
+
+    def reconcile(self, key: Key) -> None:
+        claim = self.client.find("persistentvolumeclaims", *key)
+        if claim is None:
+            return
+        if meta.annotations(claim).get(BIND_COMPLETED):
+            self._check_bound(claim)
+        elif not meta.is_terminating(claim):
+            self._bind_or_wait(claim)
+
+    def _check_bound(self, claim: Obj) -> None:
+        name = claim["spec"].get("volumeName", "")
+        volume = self.client.find("persistentvolumes", None, name) if name else None
+        if volume is None:
+            self._lose(claim, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
+        elif not volume["spec"].get("claimRef") or matching.refers_to(volume, claim):
+            self._bind(claim, volume)
+        else:
+            message = "Two claims are bound to the same volume, this one is bound incorrectly"
+            self._lose(claim, "ClaimMisbound", message)
+
+    def _lose(self, claim: Obj, reason: str, message: str) -> None:
+        if claim.get("status", {}).get("phase") != "Lost":
+            self._set_status(claim, {"phase": "Lost"})
+            self.recorder.event(claim, "Warning", reason, message)
+
+    def _bind_or_wait(self, claim: Obj) -> None:
+        if wanted := claim["spec"].get("volumeName"):
+            self._bind_to_named(claim, wanted)
+            return
+        volume = matching.best(claim, self.client.list("persistentvolumes"))
+        if volume is not None and not (self._delayed(claim) and not volume["spec"].get("claimRef")):
+            self._bind(claim, volume)
+        elif matching.class_of(claim) is None and (found := default_class(self.client.list("storageclasses"))):
+            new = meta.copy(claim)
+            new["spec"]["storageClassName"] = meta.name(found)
+            self.client.update("persistentvolumeclaims", new)
+        elif self._delayed(claim):
+            message = "waiting for first consumer to be created before binding"
+            self.recorder.event(claim, "Normal", "WaitForFirstConsumer", message)
+        elif volume is not None:
+            self._bind(claim, volume)
+        elif matching.class_of(claim):
+            self._ask_provisioner(claim)
+        else:
+            message = "no persistent volumes available for this claim and no storage class is set"
+            self.recorder.event(claim, "Normal", "FailedBinding", message)
+
+    def _delayed(self, claim: Obj) -> bool:
+        found = self.client.find("storageclasses", None, matching.class_of(claim) or "")
+        waits = found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
+        return waits and not meta.annotations(claim).get(SELECTED_NODE)
+
+    def _bind_to_named(self, claim: Obj, name: str) -> None:
+        volume = self.client.find("persistentvolumes", None, name)
+        if volume is None:
+            return
+        if volume["spec"].get("claimRef") and not matching.refers_to(volume, claim):
+            message = f'volume "{name}" already bound to a different claim.'
+            self.recorder.event(claim, "Warning", "FailedBinding", message)
+        elif why := matching.mismatch(volume, claim):
+            message = f'Cannot bind to requested volume "{name}": {why}'
+            self.recorder.event(claim, "Warning", "VolumeMismatch", message)
+        else:
+            self._bind(claim, volume)
+
+    def _ask_provisioner(self, claim: Obj) -> None:
+        name = matching.class_of(claim) or ""
+        found = self.client.find("storageclasses", None, name)
+        if found is None:
+            message = f'storageclass.storage.k8s.io "{name}" not found'
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            return
+        provisioner = found["provisioner"]
+        if meta.annotations(claim).get(STORAGE_PROVISIONER) == provisioner:
+            return
+        new = meta.copy(claim)
+        marks = {STORAGE_PROVISIONER: provisioner, BETA_STORAGE_PROVISIONER: provisioner}
+        new["metadata"].setdefault("annotations", {}).update(marks)
+        self.client.update("persistentvolumeclaims", new)
+        if provisioner == "kubernetes.io/no-provisioner":
+            return
+        message = (
+            f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
+            "system administrator. If volume creation is delayed, please verify that the provisioner is running and "
+            "correctly registered."
+        )
+        self.recorder.event(claim, "Normal", "ExternalProvisioning", message)
+
+    # binding, in upstream's order: the volume first, so that a crash in between can be told from a free volume
+
+    def _bind(self, claim: Obj, volume: Obj) -> None:
+        volume = self._point_to_claim(volume, claim)
+        claim = self._point_to_volume(claim, volume)
+        status = {
+            "phase": "Bound",
+            "accessModes": volume["spec"].get("accessModes", []),
+            "capacity": volume["spec"]["capacity"],
+        }
+        self._set_status(claim, status)
+
+    def _point_to_claim(self, volume: Obj, claim: Obj) -> Obj:
+        ref = volume["spec"].get("claimRef")
+        if ref is None or ref.get("uid") != meta.uid(claim):
+            new = meta.copy(volume)
+            if ref is None:
+                new["metadata"].setdefault("annotations", {})[BOUND_BY_CONTROLLER] = "yes"
+            new["spec"]["claimRef"] = meta.reference(claim)
+            volume = self.client.update("persistentvolumes", new)
+        if volume.get("status", {}).get("phase") != "Bound":
+            volume = self.client.update(
+                "persistentvolumes", {**meta.copy(volume), "status": {"phase": "Bound"}}, "status"
+            )
+        return volume
+
+    def _point_to_volume(self, claim: Obj, volume: Obj) -> Obj:
+        if claim["spec"].get("volumeName") == meta.name(volume) and meta.annotations(claim).get(BIND_COMPLETED):
+            return claim
+        new = meta.copy(claim)
+        annotations = new["metadata"].setdefault("annotations", {})
+        annotations[BIND_COMPLETED] = "yes"
+        if not claim["spec"].get("volumeName"):
+            annotations[BOUND_BY_CONTROLLER] = "yes"
+        new["spec"]["volumeName"] = meta.name(volume)
+        return self.client.update("persistentvolumeclaims", new)
+
+    def _set_status(self, claim: Obj, status: Obj) -> None:
+        new = meta.copy(claim)
+        new["status"] = {**(new.get("status") or {}), **status}
+        self.client.update("persistentvolumeclaims", new, "status")
+
+
+class VolumeController(Controller):
+    """One volume at a time: its phase, and its release when its claim is gone."""
+
+    name = "persistentvolume-phase-controller"
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {"persistentvolumes": own, "persistentvolumeclaims": self._of_claim}
+
+    def _of_claim(self, event: Event) -> Iterable[Key]:
+        name = event.object["spec"].get("volumeName")
+        reserved = [
+            key_of(volume)
+            for volume in (self.client.list("persistentvolumes") if event.type == "DELETED" else ())
+            if matching.refers_to(volume, event.object)
+        ]
+        return [*reserved, *([(None, name)] if name else [])]
+
+    def reconcile(self, key: Key) -> None:
+        volume = self.client.find("persistentvolumes", *key)
+        if volume is None or meta.is_terminating(volume):
+            return
+        ref = volume["spec"].get("claimRef")
+        if not ref or not ref.get("uid"):
+            self._set_phase(volume, "Available")
+            return
+        claim = self.client.find("persistentvolumeclaims", ref["namespace"], ref["name"])
+        if claim is None or meta.uid(claim) != ref["uid"]:
+            self._set_phase(volume, "Released")
+        elif claim["spec"].get("volumeName") not in (None, "", meta.name(volume)):
+            self._release_misbound(volume)
+        elif claim.get("status", {}).get("phase") == "Bound":
+            self._set_phase(volume, "Bound")
+
+    def _release_misbound(self, volume: Obj) -> None:
+        """The claim went to another volume: one we had reserved ourselves becomes free again."""
+        if meta.annotations(volume).get(BOUND_BY_CONTROLLER):
+            new = meta.copy(volume)
+            del new["metadata"]["annotations"][BOUND_BY_CONTROLLER]
+            del new["spec"]["claimRef"]
+            self._set_phase(self.client.update("persistentvolumes", new), "Available")
+
+    def _set_phase(self, volume: Obj, phase: str) -> None:
+        status = volume.get("status") or {}
+        if status.get("phase") != phase and not (phase == "Released" and status.get("phase") == "Failed"):
+            changed = {"phase": phase, "lastPhaseTransitionTime": meta.format_time(self.now())}
+            self.client.update("persistentvolumes", {**meta.copy(volume), "status": changed}, "status")

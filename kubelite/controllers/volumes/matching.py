@@ -1,0 +1,62 @@
+"""Which volume suits a claim; pure (upstream's `pkg/controller/volume/persistentvolume/index.go`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubelite.objects import meta, quantity
+from kubelite.objects.meta import Obj
+from kubelite.objects.selectors import from_label_selector
+
+CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+
+
+def class_of(obj: Obj) -> str | None:
+    """The class that a claim or a volume asks for or has: the old annotation wins; None is "not said"."""
+    old_way = meta.annotations(obj).get(CLASS_ANNOTATION)
+    named = old_way if old_way is not None else obj["spec"].get("storageClassName")
+    return str(named) if named is not None else None
+
+
+def requested(claim: Obj) -> int:
+    return quantity.to_bytes(((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage", 0))
+
+
+def capacity(volume: Obj) -> int:
+    return quantity.to_bytes(volume["spec"]["capacity"].get("storage", 0))
+
+
+def refers_to(volume: Obj, claim: Obj) -> bool:
+    """The volume is reserved for this claim, by name, and by uid where it says one."""
+    ref = volume["spec"].get("claimRef") or {}
+    same = ref.get("name") == meta.name(claim) and ref.get("namespace") == meta.namespace(claim)
+    return same and ref.get("uid") in (None, "", meta.uid(claim))
+
+
+def mismatch(volume: Obj, claim: Obj) -> str:
+    """Why the volume can't serve the claim; empty when it can."""
+    if capacity(volume) < requested(claim):
+        return "requested PV is too small"
+    if (class_of(volume) or "") != (class_of(claim) or ""):
+        return "storageClassName does not match"
+    if volume["spec"].get("volumeMode", "Filesystem") != claim["spec"].get("volumeMode", "Filesystem"):
+        return "incompatible volumeMode"
+    if not set(claim["spec"].get("accessModes") or ()) <= set(volume["spec"].get("accessModes") or ()):
+        return "incompatible accessMode"
+    return ""
+
+
+def best(claim: Obj, volumes: Iterable[Obj]) -> Obj | None:
+    """The volume reserved for the claim, else the smallest free one that suits it."""
+    selector = claim["spec"].get("selector")
+    wanted = from_label_selector(selector) if selector is not None else None
+    suitable = []
+    for volume in volumes:
+        if meta.is_terminating(volume) or mismatch(volume, claim):
+            continue
+        if refers_to(volume, claim):
+            return volume
+        free = not volume["spec"].get("claimRef") and volume.get("status", {}).get("phase") == "Available"
+        if free and (wanted is None or wanted.matches(meta.labels(volume))):
+            suitable.append(volume)
+    return min(suitable, key=lambda volume: (capacity(volume), meta.name(volume)), default=None)

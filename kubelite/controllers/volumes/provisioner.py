@@ -1,0 +1,159 @@
+"""The provisioner behind `managed-nfs-storage`: a directory per claim, and what becomes of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from kubelite.controllers.runtime import Controller, Key, Mapper, own
+from kubelite.controllers.volumes import directories, matching
+from kubelite.controllers.volumes.binder import PROVISIONED_BY, STORAGE_PROVISIONER
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.client import Client, Event, Recorder
+
+PROVISIONER = "fuseim.pri/ifs"
+MODE = 0o777
+
+
+class Provisioner(Controller):
+    """Makes volumes for claims whose class names this provisioner."""
+
+    name = "provisioner"
+
+    def __init__(
+        self,
+        client: Client,
+        recorder: Recorder,
+        export: Path,
+        server: str,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__(client, recorder, now)
+        self._export = export
+        self._server = server
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {"persistentvolumeclaims": own}
+
+    def reconcile(self, key: Key) -> None:
+        claim = self.client.find("persistentvolumeclaims", *key)
+        if claim is None or meta.is_terminating(claim) or claim["spec"].get("volumeName"):
+            return
+        if meta.annotations(claim).get(STORAGE_PROVISIONER) != PROVISIONER:
+            return
+        found = self.client.find("storageclasses", None, matching.class_of(claim) or "")
+        name = directories.volume_name(claim)
+        if found is None or self.client.find("persistentvolumes", None, name) is not None:
+            return
+        where = f"{meta.namespace(claim)}/{meta.name(claim)}"
+        self.recorder.event(
+            claim, "Normal", "Provisioning", f'External provisioner is provisioning volume for claim "{where}"'
+        )
+        try:
+            path = self._make_directory(claim, found)
+        except (OSError, ValueError) as error:
+            message = f'failed to provision volume with StorageClass "{meta.name(found)}": {error}'
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            raise
+        self.client.create("persistentvolumes", self._volume(claim, found, path))
+        self.recorder.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    def _make_directory(self, claim: Obj, storage_class: Obj) -> Path:
+        if claim["spec"].get("selector"):
+            raise ValueError("claim Selector is not supported")
+        pattern = (storage_class.get("parameters") or {}).get("pathPattern", "")
+        path = self._export / directories.directory(claim, pattern)
+        path.mkdir(parents=True, exist_ok=True)
+        if not path.resolve().is_relative_to(self._export.resolve()):
+            raise ValueError(f"{path} leads out of the export directory")
+        # mkdir's mode is cut by the umask; any user of any pod has to be able to write here.
+        os.chmod(path, MODE)
+        return path
+
+    def _volume(self, claim: Obj, storage_class: Obj, path: Path) -> Obj:
+        requests = (claim["spec"].get("resources") or {}).get("requests") or {}
+        spec: Obj = {
+            "capacity": {"storage": requests.get("storage", "0")},
+            "accessModes": claim["spec"].get("accessModes", []),
+            "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy", "Delete"),
+            "storageClassName": meta.name(storage_class),
+            "volumeMode": "Filesystem",
+            "nfs": {"server": self._server, "path": str(path)},
+            "claimRef": meta.reference(claim),
+        }
+        if options := storage_class.get("mountOptions"):
+            spec["mountOptions"] = options
+        metadata = {"name": directories.volume_name(claim), "annotations": {PROVISIONED_BY: PROVISIONER}}
+        return {"metadata": metadata, "spec": spec}
+
+
+class Reclaimer(Controller):
+    """Deletes released volumes whose policy is Delete: the directory first, as the class says, then the object."""
+
+    name = "reclaimer"
+
+    def __init__(
+        self, client: Client, recorder: Recorder, export: Path, now: Callable[[], datetime] | None = None
+    ) -> None:
+        super().__init__(client, recorder, now)
+        self._export = export
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {"persistentvolumes": own, "storageclasses": self._of_class}
+
+    def _of_class(self, event: Event) -> Iterable[Key]:
+        name = meta.name(event.object)
+        return [
+            (None, meta.name(volume))
+            for volume in self.client.list("persistentvolumes")
+            if matching.class_of(volume) == name
+        ]
+
+    async def reconcile(self, key: Key) -> None:
+        volume = self.client.find("persistentvolumes", *key)
+        if volume is None or meta.is_terminating(volume) or not _is_due(volume):
+            return
+        try:
+            await asyncio.to_thread(self._dispose, Path(volume["spec"]["nfs"]["path"]), self._fate(volume))
+        except (OSError, ValueError, LookupError) as error:
+            self._fail(volume, str(error))
+            raise
+        self.client.delete("persistentvolumes", *key, uid=meta.uid(volume))
+
+    def _fate(self, volume: Obj) -> directories.Fate:
+        name = matching.class_of(volume) or ""
+        found = self.client.find("storageclasses", None, name)
+        if found is None:
+            raise LookupError(f'storageclass.storage.k8s.io "{name}" not found')
+        return directories.fate(found.get("parameters") or {})
+
+    def _dispose(self, path: Path, fate: directories.Fate) -> None:
+        if not path.resolve().is_relative_to(self._export.resolve()) or path.resolve() == self._export.resolve():
+            raise ValueError(f"{path} is not inside the export directory")
+        if fate == "retain" or not path.exists():
+            return
+        if fate == "delete":
+            shutil.rmtree(path)
+        else:
+            path.rename(directories.archive_path(self._export, path.name))
+
+    def _fail(self, volume: Obj, message: str) -> None:
+        status = {"phase": "Failed", "message": message, "reason": "VolumeFailedDelete"}
+        status["lastPhaseTransitionTime"] = meta.format_time(self.now())
+        if (volume.get("status") or {}).get("phase") != "Failed":
+            self.client.update("persistentvolumes", {**meta.copy(volume), "status": status}, "status")
+        self.recorder.event(volume, "Warning", "VolumeFailedDelete", message)
+
+
+def _is_due(volume: Obj) -> bool:
+    return (
+        (volume.get("status") or {}).get("phase") in ("Released", "Failed")
+        and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete"
+        and meta.annotations(volume).get(PROVISIONED_BY) == PROVISIONER
+        and bool(volume["spec"].get("nfs"))
+    )

@@ -1,0 +1,315 @@
+"""The registry: every read and write of objects, for the HTTP edge and for everything in the process alike.
+
+It is the in-process `Client` (see `client.py`). A write runs default -> prepare -> admit -> validate -> store, all
+synchronous, so nothing else happens in between and a refused write leaves no trace.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kubelite import errors
+from kubelite.config import Settings
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.objects.patch_merge import merge_patch
+from kubelite.objects.selectors import EVERYTHING, Selector
+from kubelite.registry import strategy, validation
+from kubelite.registry.client import Event
+from kubelite.registry.kind import Kind
+from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
+from kubelite.registry.strategy import Propagation
+from kubelite.store import Change, Store, Stored, Watch
+
+Mutation = Callable[[Obj], Obj]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion did: the object as it is or last was, and whether it is gone."""
+
+    object: Obj
+    gone: bool
+
+
+class EventStream(AsyncIterator[Event]):
+    """The store's changes as the client's events."""
+
+    def __init__(self, watch: Watch, plurals: dict[str, str]) -> None:
+        self._watch = watch
+        self._plurals = plurals
+
+    async def __anext__(self) -> Event:
+        change: Change = await anext(self._watch)
+        old = change.before.object if change.before else None
+        return Event(change.type, self._plurals[change.resource], change.now.object, old)
+
+    def close(self) -> None:
+        self._watch.close()
+
+
+class Registry:
+    """See the module; `now` and `new_uid` are arguments so that tests can pin them."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        kinds: Iterable[Kind] = KINDS,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_uid: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.kinds = tuple(kinds)
+        self.now = now
+        self._new_uid = new_uid
+        self._by_plural: dict[str, Kind] = {}
+        for kind in self.kinds:
+            self._by_plural.setdefault(kind.plural, kind)
+
+    def kind(self, plural: str) -> Kind:
+        return self._by_plural[plural]
+
+    # reads
+
+    def stored(self, kind: Kind, namespace: str | None, name: str) -> Stored:
+        found = self.store.get(kind.resource, namespace or "", name)
+        if found is None:
+            raise errors.not_found(kind.plural, name, kind.group)
+        return found
+
+    def get(self, plural: str, namespace: str | None, name: str) -> Obj:
+        return self.stored(self.kind(plural), namespace, name).object
+
+    def find(self, plural: str, namespace: str | None, name: str) -> Obj | None:
+        found = self.store.get(self.kind(plural).resource, namespace or "", name)
+        return found.object if found else None
+
+    def list(self, plural: str, namespace: str | None = None, selector: Selector = EVERYTHING) -> list[Obj]:
+        found = (stored.object for stored in self.store.list(self.kind(plural).resource, namespace))
+        return [obj for obj in found if selector.matches(meta.labels(obj))]
+
+    def watch(self, plurals: Iterable[str]) -> EventStream:
+        resources = {self.kind(plural).resource: plural for plural in plurals}
+        return EventStream(self.store.watch(resources), resources)
+
+    # create
+
+    def create(self, plural: str, obj: Obj) -> Obj:
+        return self.create_in(self.kind(plural), meta.namespace(obj), meta.copy(obj))
+
+    def create_in(self, kind: Kind, namespace: str | None, obj: Obj, *, dry_run: bool = False) -> Obj:
+        """Create `obj`, which becomes the registry's."""
+        obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        metadata = obj["metadata"] = dict(obj.get("metadata") or {})
+        if metadata.get("resourceVersion") not in (None, "", "0"):
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        self._place(kind, namespace, metadata)
+        self._name(kind, metadata)
+        kind.default(obj)
+        strategy.stamp_created(kind, obj, self._new_uid(), self.now())
+        kind.prepare(obj, None)
+        self._check_namespace(kind, metadata)
+        self._check_absent(kind, metadata)
+        kind.admit(obj, None, self)
+        self._validate(kind, obj, None)
+        return obj if dry_run else self._put(kind, obj)
+
+    def _place(self, kind: Kind, namespace: str | None, metadata: Obj) -> None:
+        if not kind.namespaced:
+            metadata.pop("namespace", None)
+            return
+        if metadata.get("namespace") and namespace and metadata["namespace"] != namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        metadata["namespace"] = namespace or metadata.get("namespace") or "default"
+
+    def _name(self, kind: Kind, metadata: Obj) -> None:
+        base = metadata.get("generateName")
+        if metadata.get("name") or not base:
+            return
+        metadata["name"] = strategy.generated_name(base)
+        while self.store.get(kind.resource, metadata.get("namespace", ""), metadata["name"]):
+            metadata["name"] = strategy.generated_name(base)
+
+    def _check_namespace(self, kind: Kind, metadata: Obj) -> None:
+        if not kind.namespaced:
+            return
+        namespace = self.store.get("namespaces", "", metadata["namespace"])
+        if namespace is None:
+            raise errors.not_found("namespaces", metadata["namespace"])
+        if meta.is_terminating(namespace.object) and kind.plural != "events":
+            error = errors.forbidden(
+                kind.plural,
+                metadata.get("name", ""),
+                f"unable to create new content in namespace {metadata['namespace']} because it is being terminated",
+                kind.group,
+            )
+            message = f"namespace {metadata['namespace']} is being terminated"
+            error.details["causes"] = [
+                {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
+            ]
+            raise error
+
+    def _check_absent(self, kind: Kind, metadata: Obj) -> None:
+        there = self.store.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
+        if there is None:
+            return
+        error = errors.already_exists(kind.plural, metadata["name"], kind.group)
+        if meta.is_terminating(there.object):
+            error.message = f"object is being deleted: {error.message}"
+        raise error
+
+    def _validate(self, kind: Kind, new: Obj, old: Obj | None) -> None:
+        found = [*validation.metadata(new, kind, old), *kind.validate(new, old)]
+        if found:
+            raise errors.invalid(kind.kind, meta.name(new), found, kind.group)
+
+    def _put(self, kind: Kind, obj: Obj) -> Obj:
+        return self.store.put(kind.resource, meta.namespace(obj) or "", meta.name(obj), obj).object
+
+    # update
+
+    def update(self, plural: str, obj: Obj, subresource: str = "") -> Obj:
+        kind = self.kind(plural)
+        old = self.stored(kind, meta.namespace(obj), meta.name(obj)).object
+        return self.replace(kind, old, meta.copy(obj), subresource)
+
+    def patch(self, plural: str, namespace: str | None, name: str, patch: Obj, subresource: str = "") -> Obj:
+        kind = self.kind(plural)
+        old = self.stored(kind, namespace, name).object
+        patched = merge_patch(meta.copy(old), patch)
+        return self.replace(kind, old, patched, subresource)
+
+    def replace(self, kind: Kind, old: Obj, new: Obj, subresource: str = "", *, dry_run: bool = False) -> Obj:
+        """Put `new` (which becomes the registry's) in `old`'s place."""
+        new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
+        self._check_preconditions(kind, old, new["metadata"])
+        if subresource == "status":
+            new = strategy.carry_over_for_status(new, old)
+        else:
+            strategy.carry_over(kind, new, old)
+            kind.default(new)
+            kind.prepare(new, old)
+            strategy.bump_generation(kind, new, old)
+            kind.admit(new, old, self)
+            self._validate(kind, new, old)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        return new if dry_run else self._write(kind, new, old)
+
+    def _check_preconditions(self, kind: Kind, old: Obj, wanted: Obj) -> None:
+        name = meta.name(old)
+        uid, version = wanted.get("uid"), wanted.get("resourceVersion")
+        if uid and uid != meta.uid(old):
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
+            raise errors.conflict(kind.plural, name, why, kind.group)
+        if version not in (None, "", "0", old["metadata"]["resourceVersion"]):
+            why = "the object has been modified; please apply your changes to the latest version and try again"
+            raise errors.conflict(kind.plural, name, why, kind.group)
+
+    def _write(self, kind: Kind, new: Obj, old: Obj) -> Obj:
+        if new == old:
+            return old
+        return self._remove(kind, new) if strategy.may_go(new) else self._put(kind, new)
+
+    def finalize(self, namespace: Obj) -> Obj:
+        kind = self.kind("namespaces")
+        old = self.stored(kind, None, meta.name(namespace)).object
+        self._check_preconditions(kind, old, namespace["metadata"])
+        new = meta.copy(old)
+        new["spec"] = namespace.get("spec") or {}
+        return self._write(kind, new, old)
+
+    def bind(self, pod: Obj, node: str) -> Obj:
+        kind = self.kind("pods")
+        old = self.stored(kind, meta.namespace(pod), meta.name(pod)).object
+        if old["spec"].get("nodeName"):
+            why = f'pod {meta.name(pod)} is already assigned to node "{old["spec"]["nodeName"]}"'
+            raise errors.conflict("pods/binding", meta.name(pod), why)
+        if meta.is_terminating(old):
+            raise errors.conflict(
+                "pods/binding", meta.name(pod), f"pod {meta.name(pod)} is being deleted, cannot be assigned to a host"
+            )
+        new = meta.copy(old)
+        new["spec"]["nodeName"] = node
+        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+        status = new.setdefault("status", {})
+        status["conditions"] = meta.with_condition(status.get("conditions"), scheduled, self.now())
+        return self._write(kind, new, old)
+
+    # delete
+
+    def delete(
+        self,
+        plural: str,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+    ) -> Obj:
+        kind = self.kind(plural)
+        stored = self.stored(kind, namespace, name)
+        return self.delete_stored(kind, stored, uid=uid, grace=grace, propagation=propagation).object
+
+    def delete_stored(
+        self,
+        kind: Kind,
+        stored: Stored,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        grace: int | None = None,
+        propagation: Propagation | None = None,
+        dry_run: bool = False,
+    ) -> Deleted:
+        """Delete as the API does: mark, or remove at once when nothing holds the object."""
+        old = stored.object
+        if kind.plural == "namespaces" and stored.name in PROTECTED_NAMESPACES:
+            raise errors.forbidden("namespaces", stored.name, "this namespace may not be deleted")
+        self._check_deletion_preconditions(kind, old, uid, resource_version)
+        period = strategy.grace_period(kind, old, grace)
+        marked = strategy.marked_for_deletion(old, period, propagation, self.now())
+        gone = strategy.may_go(marked)
+        if dry_run or (not gone and marked == old):
+            return Deleted(marked, gone)
+        if gone:
+            return Deleted(self._remove(kind, old), True)
+        return Deleted(self._put(kind, marked), False)
+
+    def _check_deletion_preconditions(self, kind: Kind, old: Obj, uid: str | None, version: str | None) -> None:
+        current = old["metadata"]["resourceVersion"]
+        why = ""
+        if uid and uid != meta.uid(old):
+            why = f"the UID in the precondition ({uid}) does not match the UID in record ({meta.uid(old)}). "
+        elif version and version != current:
+            why = (
+                f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
+                f"({current}). "
+            )
+        if why:
+            why += "The object might have been deleted and then recreated"
+            raise errors.conflict(kind.plural, meta.name(old), why, kind.group)
+
+    def _remove(self, kind: Kind, obj: Obj) -> Obj:
+        return self.store.delete(kind.resource, meta.namespace(obj) or "", meta.name(obj)).object
+
+    def delete_many(
+        self,
+        kind: Kind,
+        chosen: Collection[Stored],
+        *,
+        grace: int | None,
+        propagation: Propagation | None,
+        dry_run: bool,
+    ) -> None:
+        for stored in chosen:
+            if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
+                self.delete_stored(kind, stored, grace=grace, propagation=propagation, dry_run=dry_run)
