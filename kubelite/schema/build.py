@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-API_VERSION = (1, 32)
+from kubelite.schema.descriptions import definitions_file
+
 DATA = Path(__file__).parent / "data" / "definitions.json.gz"
 
 _Schema = dict[str, Any]
@@ -25,21 +26,6 @@ _SCALARS: dict[str, _Schema] = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": "string", "format": "int-or-string"},
 }
 _SHARED_KINDS = {"DeleteOptions", "WatchEvent"}
-
-
-def definitions_file() -> Path:
-    """The package's definitions for the wanted Kubernetes version, or for the nearest one it has."""
-    import kubernetes_validate  # type: ignore[import-untyped]
-
-    root = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
-    versions = {_version(folder.name): folder for folder in root.glob("v*-local")}
-    nearest = min(versions, key=lambda version: abs(version[1] - API_VERSION[1]))
-    return versions[nearest] / "_definitions.json"
-
-
-def _version(folder: str) -> tuple[int, int]:
-    major, minor, *_ = folder.removeprefix("v").split(".")
-    return int(major), int(minor)
 
 
 def compact(source: dict[str, _Schema]) -> dict[str, _Schema]:
@@ -68,8 +54,10 @@ def _compact_value(key: str, value: Any) -> Any:
 
 
 def main() -> None:
-    source = msgspec.json.decode(definitions_file().read_bytes())["$defs"]
-    kept = compact(source)
+    found = definitions_file()
+    if found is None:
+        raise SystemExit("the package kubernetes-validate isn't installed")
+    kept = compact(msgspec.json.decode(found.read_bytes())["$defs"])
     DATA.write_bytes(gzip.compress(msgspec.json.encode(kept), mtime=0))
     print(f"{DATA}: {len(kept)} definitions, {DATA.stat().st_size} bytes")
 

@@ -76,7 +76,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class ServedPath:
     template: str
     operations: tuple[Operation, ...]
     parameters: tuple[str, ...] = field(default=())  # in the template
@@ -90,7 +90,7 @@ def query_type(name: str) -> str:
     return "string" if name in _STRINGS else "integer" if name in _INTEGERS else "boolean"
 
 
-def paths(resource: Served) -> list[Path]:
+def paths(resource: Served) -> list[ServedPath]:
     """Collection, item and subresource paths of one resource, without those that no verb serves."""
     root = "/" + group_version_path(resource.group, resource.version)
     scope = "/namespaces/{namespace}" if resource.namespaced else ""
@@ -103,9 +103,9 @@ def paths(resource: Served) -> list[Path]:
     return [path for path in found if path.operations]
 
 
-def _path(template: str, operations: Iterable[Operation]) -> Path:
+def _path(template: str, operations: Iterable[Operation]) -> ServedPath:
     names = [name for name in ("name", "namespace") if f"{{{name}}}" in template]
-    return Path(template, tuple(operations), tuple(names))
+    return ServedPath(template, tuple(operations), tuple(names))
 
 
 def _gvk(resource: Served) -> GVK:
@@ -192,7 +192,7 @@ def _subresource(resource: Served, name: str) -> Iterator[Operation]:
         yield from _read_and_write(resource, gvk, suffix, verbs)
 
 
-def reachable(found: Iterable[Path]) -> list[str]:
+def reachable(found: Iterable[ServedPath]) -> list[str]:
     """The definitions that these operations name, and those that they refer to, sorted."""
     operations = [operation for path in found for operation in path.operations]
     pending = {name for operation in operations for name in (operation.body, operation.result) if name}

@@ -17,8 +17,8 @@ from kubelite.schema.model import schemas
 from kubelite.schema.openapi_paths import (
     ANSWER_TYPES,
     Operation,
-    Path,
     Served,
+    ServedPath,
     paths,
     query_type,
     reachable,
@@ -105,7 +105,7 @@ def _schema(schema: dict[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def _path_item(path: Path) -> bytes:
+def _path_item(path: ServedPath) -> bytes:
     operations = (_field(_METHODS[operation.method], _operation(operation)) for operation in path.operations)
     return b"".join(operations) + b"".join(_field(9, _path_parameter(name)) for name in path.parameters)
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from kubelite.schema.descriptions import describe
 from kubelite.schema.model import schemas
 from kubelite.schema.openapi_paths import (
     ANSWER_TYPES,
     Operation,
-    Path,
     Served,
+    ServedPath,
     group_version_path,
     paths,
     query_type,
@@ -38,10 +40,14 @@ _UNIONS: dict[str, Json] = {
 
 
 class OpenApiV3:
-    """The documents for a list of resources; `version` is the one the server reports (`v1.32.0`)."""
+    """The documents for a list of resources; `version` is the one the server reports (`v1.32.0`).
 
-    def __init__(self, resources: Iterable[Served], version: str) -> None:
+    `prose` is a file with descriptions (see `descriptions.definitions_file`).
+    """
+
+    def __init__(self, resources: Iterable[Served], version: str, prose: Path | None = None) -> None:
         self._version = version
+        self._prose = prose
         self._resources: dict[str, list[Served]] = {}
         for resource in resources:
             key = group_version_path(resource.group, resource.version)
@@ -59,24 +65,24 @@ class OpenApiV3:
             (r.group, r.version, r.kind, r.plural, r.namespaced, sorted(r.subresources), sorted(r.verbs))
             for r in self._resources[key]
         ]
-        return hashlib.sha256(msgspec.json.encode([self._version, parts])).hexdigest().upper()
+        return hashlib.sha256(msgspec.json.encode([self._version, str(self._prose), parts])).hexdigest().upper()
 
     def document(self, key: str) -> bytes | None:
         if key not in self._resources:
             return None
         if key not in self._documents:
-            self._documents[key] = msgspec.json.encode(_document(self._resources[key], self._version))
+            self._documents[key] = msgspec.json.encode(self._build(self._resources[key]))
         return self._documents[key]
 
-
-def _document(resources: Iterable[Served], version: str) -> Json:
-    found = [path for resource in resources for path in paths(resource)]
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": version},
-        "paths": {path.template: _path(path) for path in found},
-        "components": {"schemas": {name: _definition(name) for name in reachable(found)}},
-    }
+    def _build(self, resources: Iterable[Served]) -> Json:
+        found = [path for resource in resources for path in paths(resource)]
+        definitions = {name: _definition(name) for name in reachable(found)}
+        return {
+            "openapi": "3.0.0",
+            "info": {"title": "Kubernetes", "version": self._version},
+            "paths": {path.template: _path(path) for path in found},
+            "components": {"schemas": describe(definitions, self._prose)},
+        }
 
 
 def _definition(name: str) -> Json:
@@ -99,7 +105,7 @@ def _rendered(key: str, value: Any) -> Any:
     return value
 
 
-def _path(path: Path) -> Json:
+def _path(path: ServedPath) -> Json:
     item: Json = {operation.method: _operation(operation) for operation in path.operations}
     if path.parameters:
         item["parameters"] = [

@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,3 +127,21 @@ def test_document_of_a_kind_without_a_schema_still_has_its_paths() -> None:
     widgets = Resource("example.com", "v1", "Widget", "widgets")
     paths = document(OpenApiV3([widgets], "v1.32.0"), "apis/example.com/v1")["paths"]
     assert "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}" in paths
+
+
+def test_descriptions_come_from_the_given_file(tmp_path: Path) -> None:
+    prose = {
+        "io.k8s.api.core.v1.Node": {
+            "description": "A machine.",
+            "properties": {"spec": {"description": "What is wanted."}, "kind": {"description": "Node."}},
+        }
+    }
+    file = tmp_path / "definitions.json"
+    file.write_text(json.dumps({"$defs": prose}))
+    node = document(OpenApiV3([NODES], "v1.32.0", file), "api/v1")["components"]["schemas"]["io.k8s.api.core.v1.Node"]
+    assert node["description"] == "A machine."
+    assert node["properties"]["spec"] == {
+        "allOf": [{"$ref": "#/components/schemas/io.k8s.api.core.v1.NodeSpec"}],
+        "description": "What is wanted.",
+    }
+    assert node["properties"]["kind"] == {"type": "string", "description": "Node."}

@@ -20,7 +20,8 @@ def typed(obj: dict[str, Any]) -> Any:
     definition = definition_for(group, version, obj["kind"])
     assert definition is not None
     result = check(obj, definition)
-    assert result.errors == result.unknown == ()
+    assert not result.errors
+    assert not result.unknown
     return result.object
 
 
