@@ -55,10 +55,19 @@ def _fixed_errors(spec: Obj, old: Obj) -> list[FieldError]:
     ]
 
 
-def _status(node: Obj) -> str:
+def _readiness(node: Obj) -> str:
     ready = meta.condition((node.get("status") or {}).get("conditions"), "Ready")
-    shown = {True: "Ready", False: "NotReady"}[ready["status"] == "True"] if ready else "Unknown"
-    return f"{shown},SchedulingDisabled" if (node.get("spec") or {}).get("unschedulable") else shown
+    if ready is None:
+        return "Unknown"
+    return "Ready" if ready["status"] == "True" else "NotReady"
+
+
+def _is_unschedulable(node: Obj) -> bool:
+    return bool((node.get("spec") or {}).get("unschedulable"))
+
+
+def _status(node: Obj) -> str:
+    return _readiness(node) + (",SchedulingDisabled" if _is_unschedulable(node) else "")
 
 
 def _roles(node: Obj) -> Iterator[str]:
@@ -114,6 +123,6 @@ NODE = Kind(
     row=_row,
     subresources=frozenset({"status"}),
     validate=_validate,
-    fields={"spec.unschedulable": lambda node: "true" if (node.get("spec") or {}).get("unschedulable") else "false"},
+    fields={"spec.unschedulable": lambda node: str(_is_unschedulable(node)).lower()},
     initial_status=lambda node: node.get("status"),
 )

@@ -1,0 +1,278 @@
+"""PersistentVolumes, their claims and StorageClasses."""
+
+import pytest
+
+from kubelite.objects.meta import Obj
+from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
+from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM, claim_spec_errors
+from kubelite.registry.kinds.storageclass import STORAGE_CLASS
+
+OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
+DEFAULT = "storageclass.kubernetes.io/is-default-class"
+
+
+def volume(**spec) -> Obj:
+    return {
+        "metadata": {"name": "pv0"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "100Mi"},
+            "nfs": {"server": "s", "path": "/x"},
+        }
+        | spec,
+    }
+
+
+def claim(**spec) -> Obj:
+    requests = {"requests": {"storage": "100Mi"}}
+    return {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": requests} | spec}
+
+
+def storage_class(name: str, **fields) -> Obj:
+    return {"metadata": {"name": name, "annotations": {DEFAULT: "true"}}, "provisioner": "p"} | fields
+
+
+def bound(obj: Obj) -> None:
+    obj["spec"]["volumeName"] = "pv0"
+    obj["status"] = {"phase": "Bound", "capacity": {"storage": "100Mi"}, "accessModes": ["ReadWriteOnce"]}
+
+
+# volumes
+
+
+def test_volume_gets_its_defaults_and_protection(cluster) -> None:
+    made = cluster.create(PERSISTENT_VOLUME, volume())
+    assert made["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
+    assert made["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert made["spec"]["volumeMode"] == "Filesystem"
+    assert made["status"] == {"phase": "Pending"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "messages"),
+    [
+        ({"nfs": None}, ["spec: Required value: must specify a volume type"]),
+        ({"hostPath": {"path": "/x"}}, ["spec.hostPath: Forbidden: may not specify more than 1 volume type"]),
+        ({"accessModes": []}, ["spec.accessModes: Required value"]),
+        ({"capacity": {}}, ["spec.capacity: Required value"]),
+        ({"capacity": {"storage": "0"}}, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']),
+        ({"nfs": {"server": "s", "path": "x"}}, ['spec.nfs.path: Invalid value: "x": must be an absolute path']),
+        ({"nfs": {"server": ""}}, ["spec.nfs.server: Required value", "spec.nfs.path: Required value"]),
+        (
+            {"nfs": None, "local": {"path": "/x"}},
+            ["spec.nodeAffinity: Required value: Local volume requires node affinity"],
+        ),
+        ({"volumeMode": "Raw"}, ['spec.volumeMode: Unsupported value: "Raw": supported values: "Block", "Filesystem"']),
+        (
+            {"accessModes": ["ReadWriteOncePod", "ReadOnlyMany"]},
+            ["spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"],
+        ),
+    ],
+)
+def test_wrong_volume_is_refused(cluster, refused, spec: Obj, messages: list[str]) -> None:
+    assert refused(lambda: cluster.create(PERSISTENT_VOLUME, volume(**spec))) == messages
+
+
+def test_volume_keeps_its_source(cluster, refused) -> None:
+    old = cluster.create(PERSISTENT_VOLUME, volume())
+    write = lambda: cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"]["nfs"].update(path="/y"))  # noqa: E731
+    assert refused(write) == [
+        "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"
+    ]
+    assert cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"].update(claimRef={"name": "data"}))
+
+
+def test_volume_row_has_the_recorded_cells(cluster, now) -> None:
+    made = cluster.create(
+        PERSISTENT_VOLUME,
+        volume(
+            persistentVolumeReclaimPolicy="Delete",
+            storageClassName="managed-nfs-storage",
+            claimRef={"namespace": "default", "name": "test-statefulset-test-0"},
+        ),
+    )
+    made["status"]["phase"] = "Bound"
+    row = ["pv0", "100Mi", "RWO", "Delete", "Bound", "default/test-statefulset-test-0", "managed-nfs-storage"]
+    assert PERSISTENT_VOLUME.row(made, now) == [*row, "<unset>", "", "10s", "Filesystem"]
+
+
+def test_volume_row_while_it_is_deleted(cluster, now) -> None:
+    made = cluster.create(PERSISTENT_VOLUME, volume())
+    made["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    assert PERSISTENT_VOLUME.row(made, now)[4:6] == ["Terminating", ""]
+
+
+# claims
+
+
+def test_claim_gets_its_defaults_and_protection(cluster) -> None:
+    made = cluster.create(PERSISTENT_VOLUME_CLAIM, claim())
+    assert made["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+    assert made["spec"]["volumeMode"] == "Filesystem"
+    assert made["status"] == {"phase": "Pending"}
+    assert "storageClassName" not in made["spec"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec", "chosen"),
+    [
+        ({}, {}, "newer"),
+        ({}, {"storageClassName": ""}, ""),
+        ({}, {"storageClassName": "mine"}, "mine"),
+        ({"annotations": {OLD_CLASS: "managed-nfs-storage"}}, {}, None),
+    ],
+)
+def test_claim_without_a_class_gets_the_newest_default(cluster, metadata: Obj, spec: Obj, chosen: str | None) -> None:
+    for name in ("a", "newer"):
+        cluster.create(STORAGE_CLASS, storage_class(name))
+    cluster.objects["storageclasses"][1]["metadata"]["creationTimestamp"] = "2026-11-23T13:00:00Z"
+    wanted = claim(**spec)
+    wanted["metadata"] |= metadata
+    assert cluster.create(PERSISTENT_VOLUME_CLAIM, wanted)["spec"].get("storageClassName") == chosen
+
+
+@pytest.mark.parametrize(
+    ("spec", "messages"),
+    [
+        ({"accessModes": []}, ["spec.accessModes: Required value: at least 1 access mode is required"]),
+        (
+            {"accessModes": ["RWO"]},
+            [
+                'spec.accessModes: Unsupported value: "RWO": supported values: "ReadOnlyMany", "ReadWriteMany", '
+                '"ReadWriteOnce", "ReadWriteOncePod"'
+            ],
+        ),
+        ({"resources": {}}, ["spec.resources[storage]: Required value"]),
+        (
+            {"resources": {"requests": {"storage": "-1"}}},
+            ['spec.resources[storage]: Invalid value: "-1": must be greater than zero'],
+        ),
+        (
+            {"volumeMode": "Raw"},
+            ['spec.volumeMode: Unsupported value: "Raw": supported values: "Block", "Filesystem"'],
+        ),
+    ],
+)
+def test_wrong_claim_is_refused(cluster, refused, spec: Obj, messages: list[str]) -> None:
+    assert refused(lambda: cluster.create(PERSISTENT_VOLUME_CLAIM, claim(**spec))) == messages
+
+
+def test_claim_template_is_checked_at_its_own_path(texts) -> None:
+    path = "spec.volumeClaimTemplates[0].spec"
+    assert texts(claim_spec_errors(path, claim(accessModes=None)["spec"])) == [
+        f"{path}.accessModes: Required value: at least 1 access mode is required"
+    ]
+
+
+IMMUTABLE = (
+    "spec: Forbidden: spec is immutable after creation except resources.requests "
+    "and volumeAttributesClassName for bound claims"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "messages"),
+    [
+        (lambda new: new["spec"].update(accessModes=["ReadWriteMany"]), [IMMUTABLE]),
+        (lambda new: new["spec"].update(volumeName="pv1"), [IMMUTABLE]),
+        (lambda new: new["spec"]["resources"].update(requests={"storage": "104857600"}), []),
+        (lambda new: new["spec"]["resources"].update(requests={"storage": "200Mi"}), []),
+        (
+            lambda new: new["spec"]["resources"].update(requests={"storage": "50Mi"}),
+            ["spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"],
+        ),
+        (lambda new: new["metadata"].update(labels={"a": "b"}), []),
+    ],
+)
+def test_bound_claim_may_only_grow(cluster, refused, change, messages: list[str]) -> None:
+    cluster.create(STORAGE_CLASS, storage_class("c", allowVolumeExpansion=True))
+    old = cluster.create(PERSISTENT_VOLUME_CLAIM, claim())
+    bound(old)
+    assert refused(lambda: cluster.update(PERSISTENT_VOLUME_CLAIM, old, change)) == messages
+
+
+def test_binder_may_name_the_volume_and_the_class_once(cluster) -> None:
+    old = cluster.create(PERSISTENT_VOLUME_CLAIM, claim())
+    named = cluster.update(PERSISTENT_VOLUME_CLAIM, old, lambda new: new["spec"].update(storageClassName="c"))
+    assert cluster.update(PERSISTENT_VOLUME_CLAIM, named, lambda new: new["spec"].update(volumeName="pv0"))
+
+
+def test_growth_needs_a_bound_claim_of_a_class_that_allows_it(cluster, refused) -> None:
+    cluster.create(STORAGE_CLASS, storage_class("c"))
+    old = cluster.create(PERSISTENT_VOLUME_CLAIM, claim())
+
+    def grow() -> object:
+        return cluster.update(
+            PERSISTENT_VOLUME_CLAIM, old, lambda new: new["spec"]["resources"].update(requests={"storage": "1Gi"})
+        )
+
+    assert refused(grow) == [
+        'persistentvolumeclaims "data" is forbidden: only bound persistent volume claims can be expanded'
+    ]
+    bound(old)
+    assert refused(grow) == [
+        'persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc can be resized and '
+        "the storageclass that provisions the pvc must support resize"
+    ]
+
+
+def test_old_class_annotation_warns_as_upstream_does(cluster) -> None:
+    wanted = claim()
+    wanted["metadata"]["annotations"] = {OLD_CLASS: "managed-nfs-storage"}
+    made = cluster.create(PERSISTENT_VOLUME_CLAIM, wanted)
+    assert PERSISTENT_VOLUME_CLAIM.warnings(made) == [
+        "metadata.annotations[volume.beta.kubernetes.io/storage-class]: "
+        'deprecated since v1.8; use "storageClassName" attribute instead'
+    ]
+
+
+def test_claim_row_has_the_recorded_cells(cluster, now) -> None:
+    wanted = claim()
+    wanted["metadata"]["annotations"] = {OLD_CLASS: "managed-nfs-storage"}
+    made = cluster.create(PERSISTENT_VOLUME_CLAIM, wanted)
+    rest = ["managed-nfs-storage", "<unset>", "10s", "Filesystem"]
+    assert PERSISTENT_VOLUME_CLAIM.row(made, now) == ["data", "Pending", "", "", "", *rest]
+    bound(made)
+    assert PERSISTENT_VOLUME_CLAIM.row(made, now) == ["data", "Bound", "pv0", "100Mi", "RWO", *rest]
+    made["status"]["phase"] = "Lost"
+    assert PERSISTENT_VOLUME_CLAIM.row(made, now)[1] == "Lost"
+    made["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    assert PERSISTENT_VOLUME_CLAIM.row(made, now)[1] == "Terminating"
+
+
+# classes
+
+
+def test_class_gets_its_defaults_and_shows_that_it_is_the_default(cluster, now) -> None:
+    made = cluster.create(STORAGE_CLASS, storage_class("managed-nfs-storage"))
+    assert STORAGE_CLASS.row(made, now) == [
+        "managed-nfs-storage (default)",
+        "p",
+        "Delete",
+        "Immediate",
+        False,
+        "10s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parameters": {"a": "b"}}, "parameters: Forbidden: updates to parameters are forbidden."),
+        ({"provisioner": "q"}, "provisioner: Forbidden: updates to provisioner are forbidden."),
+        ({"reclaimPolicy": "Retain"}, "reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden."),
+        (
+            {"volumeBindingMode": "WaitForFirstConsumer"},
+            'volumeBindingMode: Invalid value: "WaitForFirstConsumer": field is immutable',
+        ),
+    ],
+)
+def test_class_keeps_what_volumes_were_made_with(cluster, refused, change: Obj, message: str) -> None:
+    old = cluster.create(STORAGE_CLASS, storage_class("c"))
+    assert refused(lambda: cluster.update(STORAGE_CLASS, old, lambda new: new.update(change))) == [message]
+
+
+def test_class_needs_a_provisioner(cluster, refused) -> None:
+    assert refused(lambda: cluster.create(STORAGE_CLASS, storage_class("c", provisioner=""))) == [
+        "provisioner: Required value"
+    ]
