@@ -16,11 +16,9 @@ from urllib.parse import urlsplit
 from docker import DockerClient
 from docker.transport import UnixHTTPAdapter
 
+from kubelite.node.runtime import EngineError, EngineGone, NoSuchContainer
+
 _LIMIT = 256 * 1024
-
-
-class EngineError(Exception):
-    """The engine refused the request; its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +37,28 @@ async def connect(
     client: DockerClient, method: str, path: str, body: dict[str, Any] | None, *, upgrade: bool = False
 ) -> Connection:
     """Send one request and return its body's stream, or with `upgrade` both directions of the connection."""
-    reader, writer = await _dial(client)
+    try:
+        reader, writer = await _dial(client)
+    except OSError as error:
+        raise EngineGone(str(error)) from error
     try:
         writer.write(_request(method, f"/v{client.api.api_version}{path}", body, upgrade=upgrade))
         status, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
         if status >= 400:
-            raise EngineError(f"Error response from daemon: {await _message(reader, headers)}")
-    except asyncio.IncompleteReadError as error:
+            raise refusal(status, await _message(reader, headers))
+    except (OSError, asyncio.IncompleteReadError) as error:
         writer.transport.abort()
-        raise EngineError("the engine closed the connection") from error
+        raise EngineGone("the engine closed the connection") from error
     except BaseException:
         writer.transport.abort()
         raise
     return Connection(reader, writer)
+
+
+def refusal(status: int, message: str) -> EngineError:
+    """The engine's answer as an error, in the words of its own client."""
+    kind = NoSuchContainer if status == 404 else EngineError
+    return kind(f"Error response from daemon: {message}")
 
 
 async def _dial(client: DockerClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import struct
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -19,8 +19,9 @@ from urllib.parse import urlencode
 from docker import DockerClient
 from docker.errors import APIError, DockerException
 
-from kubelite.node.docker_connection import Connection, EngineError, connect
-from kubelite.node.process import STDOUT, ProcessError
+from kubelite.node.docker_connection import Connection, connect, refusal
+from kubelite.node.process import STDOUT
+from kubelite.node.runtime import EngineError, EngineGone
 
 _CHUNK = 256 * 1024
 _TIMESTAMP_LENGTH = len("2026-01-02T03:04:05.000000000Z ")
@@ -139,17 +140,19 @@ async def exec_process(
 ) -> ExecProcess:
     """Start a command in a running container. A command that can't be found is not an error here: the engine's text
     comes as its output and the exit code is 126 or 127, as users of cri-dockerd see it."""
-    created = await _ask(
-        client.api.exec_create,
-        container_id,
-        command,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr and not tty,
-        tty=tty,
-        detach_keys=_DETACH_KEYS,
-        doing="failed to exec in container - Exec setup failed - ",
-    )
+    try:
+        created = await _ask(
+            client.api.exec_create,
+            container_id,
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr and not tty,
+            tty=tty,
+            detach_keys=_DETACH_KEYS,
+        )
+    except EngineError as error:
+        raise type(error)(f"failed to exec in container - Exec setup failed - {error}") from error
     exec_id = str(created["Id"])
     connection = await _hijack(client, f"/exec/{exec_id}/start", {"Detach": False, "Tty": tty})
     return ExecProcess(connection, client, exec_id, tty=tty)
@@ -181,7 +184,7 @@ async def logs(
     query |= {"tail": "all" if tail is None else tail}
     if since:
         query["since"] = unix_time(since)
-    connection = await _open(client, "GET", f"/containers/{container_id}/logs?{urlencode(query)}", None)
+    connection = await connect(client, "GET", f"/containers/{container_id}/logs?{urlencode(query)}", None)
     return _read_log(connection, tty=bool(inspected["Config"]["Tty"]), timestamps=timestamps)
 
 
@@ -229,22 +232,13 @@ def unix_time(rfc3339: str) -> str:
 
 
 async def _hijack(client: DockerClient, path: str, body: dict[str, Any] | None) -> Connection:
-    return await _open(client, "POST", path, body, upgrade=True)
+    return await connect(client, "POST", path, body, upgrade=True)
 
 
-async def _open(
-    client: DockerClient, method: str, path: str, body: dict[str, Any] | None, *, upgrade: bool = False
-) -> Connection:
-    try:
-        return await connect(client, method, path, body, upgrade=upgrade)
-    except (EngineError, OSError) as error:
-        raise ProcessError(str(error)) from error
-
-
-async def _ask(call: Any, *arguments: Any, doing: str = "", **options: Any) -> Any:
+async def _ask(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     try:
         return await asyncio.to_thread(call, *arguments, **options)
     except APIError as error:
-        raise ProcessError(f"{doing}Error response from daemon: {error.explanation or error}") from error
+        raise refusal(error.status_code or 500, error.explanation or str(error)) from error
     except (DockerException, OSError) as error:
-        raise ProcessError(f"{doing}{error}") from error
+        raise EngineGone(str(error)) from error

@@ -12,10 +12,6 @@ STDOUT = 1
 STDERR = 2
 
 
-class ProcessError(Exception):
-    """The engine could not start the process or attach to the container; the text is for the user."""
-
-
 class Process(Protocol):
     """A running process; dropping it leaves it running."""
 
@@ -38,4 +34,4 @@ class Process(Protocol):
         """Let go of its streams."""
 
 
-ProcessFactory = Callable[[], Awaitable[Process]]
+ProcessFactory = Callable[[], Awaitable[Process]]  # raises EngineError when the engine can't

@@ -11,7 +11,7 @@ from kubelite.streams.session import SUCCESS
 
 
 async def serve_exec(request: web.Request, start: ProcessFactory, options: StreamOptions) -> web.StreamResponse:
-    """Upgrade the request, `start` the command and serve its streams. What `start` raises as ProcessError, and the
+    """Upgrade the request, `start` the command and serve its streams. What `start` raises as EngineError, and the
     exit code, reach the client as a Status on its error stream."""
     return await serve_command(request, start, options, exit_status, doing="executing command in")
 

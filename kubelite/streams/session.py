@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from kubelite.node.process import Process, ProcessError, ProcessFactory
+from kubelite.node.process import Process, ProcessFactory
+from kubelite.node.runtime import EngineError
 from kubelite.streams.remote import Remote, Status
 
 SUCCESS: Status = {"metadata": {}, "status": "Success"}
@@ -20,7 +21,7 @@ async def run(remote: Remote, start: ProcessFactory, status_of: StatusOf, doing:
     action in the answer when it fails."""
     try:
         process = await start()
-    except ProcessError as error:
+    except EngineError as error:
         await _finish(remote, internal_error(f"error {doing} container: {error}"))
         return
     try:
@@ -40,7 +41,7 @@ async def _copy(remote: Remote, process: Process, status_of: StatusOf, doing: st
         try:
             output.result()
             status = status_of(await process.wait())
-        except ProcessError as error:
+        except EngineError as error:
             status = internal_error(f"error {doing} container: {error}")
         await _finish(remote, status)
     except ConnectionError:
