@@ -1,0 +1,84 @@
+"""ReplicaSets: defaults, rules, the Table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kubelite.errors import FieldError
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.podspec_defaults import default_template, fill
+from kubelite.registry.kinds.podspec_validation import template_spec
+from kubelite.registry.kinds.podspec_warnings import workload_warnings
+from kubelite.registry.kinds.workload import (
+    CONTAINER_COLUMNS,
+    SELECTOR_COLUMN,
+    container_cells,
+    not_negative,
+    runs_for_ever,
+    selector_and_labels,
+    selector_cell,
+)
+from kubelite.registry.printing import age
+from kubelite.registry.validation import unchanged
+
+
+def _default(workload: Obj) -> None:
+    spec = workload["spec"] = workload.get("spec") or {}
+    fill(spec, {"replicas": 1})
+    template = spec["template"] = spec.get("template") or {}
+    default_template(template)
+
+
+def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
+    spec = new["spec"]
+    errors = not_negative(spec, "replicas", "minReadySeconds")
+    errors += selector_and_labels(spec, "deployment")  # sic: upstream says so for ReplicaSets too
+    errors += template_spec("spec.template", spec["template"])
+    errors += runs_for_ever(spec, "ReplicaSet")
+    if old is not None:
+        errors += unchanged("spec.selector", spec.get("selector"), old["spec"].get("selector"))
+    return errors
+
+
+def _row(workload: Obj, now: datetime) -> list[Any]:
+    spec, status = workload["spec"], workload.get("status") or {}
+    return [
+        meta.name(workload),
+        spec["replicas"],
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        age(workload, now),
+        *container_cells(spec),
+        selector_cell(spec.get("selector")),
+    ]
+
+
+REPLICA_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="ReplicaSet",
+    plural="replicasets",
+    singular="replicaset",
+    namespaced=True,
+    short_names=("rs",),
+    categories=("all",),
+    columns=(
+        NAME_COLUMN,
+        Column("Desired", "integer", description="How many pods it wants."),
+        Column("Current", "integer", description="How many pods there are."),
+        Column("Ready", "integer", description="How many of them are ready."),
+        AGE_COLUMN,
+        *CONTAINER_COLUMNS,
+        SELECTOR_COLUMN,
+    ),
+    row=_row,
+    subresources=frozenset({"status", "scale"}),
+    default=_default,
+    validate=_validate,
+    fields={"status.replicas": lambda workload: str((workload.get("status") or {}).get("replicas", 0))},
+    initial_status=lambda workload: {"replicas": 0},
+    warnings=workload_warnings,
+)

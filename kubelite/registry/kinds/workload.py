@@ -1,0 +1,109 @@
+"""What the declarations of workloads share: rules about selector and template, int-or-percent fields, Table cells.
+
+After upstream's `apis/apps/validation` and its printers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from kubelite.errors import forbidden_field, invalid_value, not_supported, required
+from kubelite.objects.meta import Obj
+from kubelite.objects.selectors import Requirement, from_label_selector
+from kubelite.registry import validation
+from kubelite.registry.kind import Column
+from kubelite.registry.kinds.podspec_rules import Errors
+from kubelite.registry.printing import NONE
+
+CONTAINER_COLUMNS = (
+    Column("Containers", description="The names of its pods' containers.", priority=1),
+    Column("Images", description="The images that they run.", priority=1),
+)
+SELECTOR_COLUMN = Column("Selector", description="The labels of the pods that are its own.", priority=1)
+
+_MISMATCH = "`selector` does not match template `labels`"
+_PERCENT = "[0-9]+%"
+_PERCENT_TEXT = "a valid percent string must be a numeric string followed by an ending '%'"
+
+
+def selector_and_labels(spec: Obj, kind: str, *, needs_selector: bool = True) -> Errors:
+    """`spec.selector`, and that it matches the labels of `spec.template`; `kind` is the word in the message."""
+    selector = spec.get("selector")
+    errors = validation.label_selector("spec.selector", selector)
+    readable = not any(error.path.endswith(".operator") for error in errors)
+    if selector is None and needs_selector:
+        errors.append(required("spec.selector"))
+    empty = selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions")
+    if empty:
+        errors.append(invalid_value("spec.selector", selector, f"empty selector is invalid for {kind}"))
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    if not readable:
+        errors.append(invalid_value("spec.selector", selector, "invalid label selector"))
+    elif not from_label_selector(selector).matches(labels):
+        errors.append(invalid_value("spec.template.metadata.labels", labels or None, _MISMATCH))
+    return errors
+
+
+def runs_for_ever(spec: Obj, kind: str) -> Errors:
+    """Pods of workloads restart always and have no deadline; `kind` is the name in the message."""
+    template = spec["template"]["spec"]
+    errors: Errors = []
+    if template.get("restartPolicy") != "Always":
+        policy = template.get("restartPolicy")
+        errors.append(not_supported("spec.template.spec.restartPolicy", policy, ["Always"]))
+    if template.get("activeDeadlineSeconds") is not None:
+        text = f"activeDeadlineSeconds in {kind} is not Supported"
+        errors.append(forbidden_field("spec.template.spec.activeDeadlineSeconds", text))
+    return errors
+
+
+def not_negative(spec: Obj, *names: str) -> Errors:
+    return [error for name in names for error in validation.not_negative(f"spec.{name}", spec.get(name))]
+
+
+def int_or_percent(path: str, value: int | str) -> Errors:
+    if isinstance(value, int):
+        return validation.not_negative(path, value)
+    if re.fullmatch(_PERCENT, value):
+        return []
+    return [invalid_value(path, value, validation.pattern_message(_PERCENT_TEXT, _PERCENT, "1%", "93%"))]
+
+
+def at_most_all(path: str, value: int | str) -> Errors:
+    if isinstance(value, str) and re.fullmatch(_PERCENT, value) and amount(value) > 100:
+        return [invalid_value(path, value, "must not be greater than 100%")]
+    return []
+
+
+def amount(value: int | str) -> int:
+    """The number of an int-or-percent, whichever it is; what isn't one counts as 0."""
+    if isinstance(value, int):
+        return value
+    return int(value[:-1]) if re.fullmatch(_PERCENT, value) else 0
+
+
+def container_cells(spec: Obj) -> tuple[str, str]:
+    """Names and images of the template's containers."""
+    containers = spec["template"]["spec"].get("containers") or ()
+    return ",".join(c.get("name") or "" for c in containers), ",".join(c.get("image") or "" for c in containers)
+
+
+def selector_cell(selector: Obj | None) -> str:
+    """A LabelSelector as the query string that would select the same."""
+    if selector is None:
+        return NONE
+    terms = sorted(from_label_selector(selector).requirements, key=lambda term: term.key)
+    return ",".join(map(_term, terms)) or NONE
+
+
+_TERMS: dict[str, Callable[[str, str], str]] = {
+    "in": lambda key, values: f"{key} in ({values})",
+    "notin": lambda key, values: f"{key} notin ({values})",
+    "exists": lambda key, values: key,
+    "!": lambda key, values: f"!{key}",
+}
+
+
+def _term(requirement: Requirement) -> str:
+    return _TERMS[requirement.operator](requirement.key, ",".join(sorted(requirement.values)))
