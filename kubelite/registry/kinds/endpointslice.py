@@ -87,8 +87,12 @@ def _ports_errors(ports: list[Obj]) -> list[FieldError]:
     return errors
 
 
+def _shown_port(port: Obj) -> str:
+    return str(port.get("port") or port.get("name", "*"))
+
+
 def _row(endpoint_slice: Obj, now: datetime) -> list[Any]:
-    ports = [str(port.get("port") or "*") for port in endpoint_slice.get("ports") or ()]
+    ports = [_shown_port(port) for port in endpoint_slice.get("ports") or ()]
     addresses = [address for endpoint in endpoint_slice.get("endpoints") or () for address in endpoint["addresses"]]
     return [
         meta.name(endpoint_slice),

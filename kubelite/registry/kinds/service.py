@@ -18,7 +18,7 @@ from kubelite.registry.kinds.service_spec import (
     is_externally_accessible,
     is_headless,
     needs_health_check,
-    node_ports,
+    port_node_ports,
 )
 from kubelite.registry.kinds.service_validation import service_errors
 from kubelite.registry.printing import NONE, UNKNOWN, age, format_labels
@@ -59,26 +59,25 @@ def _prepare(new: Obj, old: Obj | None) -> None:
             spec["clusterIPs"] = [spec["clusterIP"]]
         return
     before = old["spec"]
-    _normalize_cluster_ips(spec, before)
     _keep_given(spec, before)
+    _follow_cluster_ip(spec, before)
     _drop_unneeded(spec, before)
+    if spec["type"] != "LoadBalancer":
+        new["status"] = (new.get("status") or {}) | {"loadBalancer": {}}
 
 
-def _normalize_cluster_ips(spec: Obj, before: Obj) -> None:
+def _follow_cluster_ip(spec: Obj, before: Obj) -> None:
+    """Who changes `clusterIP` alone means `clusterIPs` too."""
     single, several = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    old_single, old_several = before.get("clusterIP") or "", before.get("clusterIPs") or []
-    if old_single and not single and several == old_several:
-        spec.pop("clusterIPs", None)
-    elif single and (not several or (single != old_single and several == old_several)):
-        spec["clusterIPs"] = [single]
+    if single != (before.get("clusterIP") or "") and several == (before.get("clusterIPs") or []):
+        spec["clusterIPs"] = [single] if single else []
 
 
 def _keep_given(spec: Obj, before: Obj) -> None:
     if has_cluster_ip(before) and has_cluster_ip(spec):
-        if not spec.get("clusterIP") and before.get("clusterIP"):
-            spec["clusterIP"] = before["clusterIP"]
-        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
-            spec["clusterIPs"] = list(before.get("clusterIPs") or [])
+        for field in ("clusterIP", "clusterIPs"):
+            if not spec.get(field) and before.get(field):
+                spec[field] = before[field]
     if has_node_ports(before) and has_node_ports(spec):
         _keep_node_ports(spec, before)
     if needs_health_check(before) and needs_health_check(spec) and not spec.get("healthCheckNodePort"):
@@ -87,7 +86,7 @@ def _keep_given(spec: Obj, before: Obj) -> None:
 
 def _keep_node_ports(spec: Obj, before: Obj) -> None:
     given = {port.get("name") or "": port.get("nodePort") or 0 for port in before.get("ports") or ()}
-    used = set(node_ports(before)) & set(node_ports(spec))
+    used = set(port_node_ports(before)) & set(port_node_ports(spec))
     for port in spec.get("ports") or ():
         number = given.get(port.get("name") or "", 0)
         if not port.get("nodePort") and number and number not in used:
@@ -98,7 +97,7 @@ def _drop_unneeded(spec: Obj, before: Obj) -> None:
     """A change of type drops what only the old type had, where the user left it untouched."""
     dropped: list[str] = []
     if has_cluster_ip(before) and not has_cluster_ip(spec):
-        dropped += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+        dropped += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
     if before["type"] == "LoadBalancer" != spec["type"]:
         dropped += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
     if is_externally_accessible(before) and not is_externally_accessible(spec):
@@ -108,7 +107,8 @@ def _drop_unneeded(spec: Obj, before: Obj) -> None:
     for field in dropped:
         if spec.get(field) == before.get(field):
             spec.pop(field, None)
-    if has_node_ports(before) and not has_node_ports(spec) and node_ports(before) == node_ports(spec):
+    added = set(port_node_ports(spec)) - set(port_node_ports(before))
+    if has_node_ports(before) and not has_node_ports(spec) and not added:
         for port in spec.get("ports") or ():
             port.pop("nodePort", None)
 

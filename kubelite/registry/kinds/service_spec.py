@@ -32,10 +32,14 @@ def needs_health_check(spec: Obj) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
+def port_node_ports(spec: Obj) -> list[int]:
+    return [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
+
+
 def node_ports(spec: Obj) -> list[int]:
     """The node ports in use, that of the health check included."""
-    given = [port.get("nodePort") or 0 for port in spec.get("ports") or ()]
-    return [number for number in (*given, spec.get("healthCheckNodePort") or 0) if number]
+    health_check = spec.get("healthCheckNodePort")
+    return port_node_ports(spec) + ([health_check] if health_check else [])
 
 
 def go_strings(texts: Iterable[str]) -> msgspec.Raw:

@@ -67,7 +67,7 @@ def slice_of(*addresses: str, **fields) -> Obj:
         (slice_of(), ["IPv4", "<unset>", "<unset>"]),
         (
             slice_of("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", ports=[{"name": "any"}]),
-            ["IPv4", "*", "10.0.0.1,10.0.0.2,10.0.0.3 + 1 more..."],
+            ["IPv4", "any", "10.0.0.1,10.0.0.2,10.0.0.3 + 1 more..."],
         ),
     ],
 )

@@ -132,6 +132,25 @@ def test_cluster_ip_does_not_change(cluster, refused) -> None:
     ]
 
 
+def test_replacement_that_names_another_cluster_ip_is_refused(cluster, refused) -> None:
+    old = create(cluster, clusterIP="10.254.33.250")
+
+    def replace(new: Obj) -> None:
+        new["spec"] = service(clusterIP="10.254.33.251")["spec"]
+
+    assert refused(lambda: cluster.update(SERVICE, old, replace)) == [
+        'spec.clusterIPs[0]: Invalid value: []string{"10.254.33.251"}: may not change once set'
+    ]
+
+
+def test_change_of_type_forgets_the_balancer(cluster) -> None:
+    old = create(cluster, type="LoadBalancer")
+    old["status"] = {"loadBalancer": {"ingress": [{"ip": "10.0.0.2"}]}}
+    new = cluster.update(SERVICE, old, lambda new: new["spec"].update(type="ClusterIP"))
+    assert new["status"] == {"loadBalancer": {}}
+    assert "allocateLoadBalancerNodePorts" not in new["spec"]
+
+
 def test_update_without_the_given_values_keeps_them(cluster) -> None:
     old = create(cluster, type="NodePort")
 
