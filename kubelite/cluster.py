@@ -1,0 +1,271 @@
+"""The composition root: the only place that wires the parts of the control plane together, and its start and stop.
+
+Everything runs in one event loop; a part that fails for good ends the process, and the next start picks up what the
+store and the engine say (crash-only). Called by `kubelite serve`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from kubelite import bootstrap
+from kubelite.api.app import Api, Check
+from kubelite.api.pods import Pods
+from kubelite.config import KUBERNETES_VERSION, Settings
+from kubelite.controllers.daemonset.controller import DaemonSetController
+from kubelite.controllers.deployment.controller import DeploymentController
+from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
+from kubelite.controllers.expiry import EventExpiry
+from kubelite.controllers.garbage import GarbageCollector
+from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
+from kubelite.controllers.nodelease import NodeLease
+from kubelite.controllers.replicaset.controller import ReplicaSetController
+from kubelite.controllers.runtime import Controller, Manager
+from kubelite.controllers.scheduler.controller import Scheduler
+from kubelite.controllers.statefulset.controller import StatefulSetController
+from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
+from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
+from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
+from kubelite.node.docker_runtime import DockerRuntime
+from kubelite.node.kubelet import Kubelet
+from kubelite.node.network import ensure_network
+from kubelite.node.node_status import register_node
+from kubelite.node.streams import NodeStreams
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.pki import Authority, kubeconfig, write_kubeconfig
+from kubelite.registry.events import EventRecorder
+from kubelite.registry.registry import Registry
+from kubelite.store import Store
+from kubelite.tokens import TokenAuthority
+
+if TYPE_CHECKING:
+    import docker
+
+log = logging.getLogger(__name__)
+
+ADDON_HASH = "kubelite.io/addon-hash"
+SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+
+
+class AlreadyRunning(Exception):
+    """Another process serves this cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """What the cluster itself starts."""
+
+    pause: str
+    kubelite: str
+
+
+class Cluster:
+    """One cluster's control plane."""
+
+    def __init__(self, settings: Settings, client: docker.APIClient, images: Images) -> None:
+        self._settings = settings
+        self._images = images
+        self._authority = Authority(settings.pki)
+        self._store = Store(settings.database, durable=os.environ.get("KUBELITE_DURABLE") == "1")
+        self.registry = Registry(self._store, settings)
+        self._tokens = TokenAuthority(self._authority.service_account_key())
+        self._client = client
+        self._runtime = DockerRuntime(client, settings)
+        self._kubelet = Kubelet(
+            self.registry,
+            EventRecorder(self.registry, "kubelet", settings.node_name),
+            self._runtime,
+            settings,
+            pause_image=images.pause,
+            cluster_dns=str(settings.dns_pod_address),
+            token=self._service_account_token,
+        )
+
+    def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
+        found = self.registry.get("serviceaccounts", namespace, account)
+        audiences = [audience] if audience else []
+        return self._tokens.issue(found, seconds=seconds, audiences=audiences, bound_to=pod).text
+
+    # start and stop
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; the files of the cluster directory are complete once the API answers."""
+        self._create_initial_objects()
+        self._write_kubeconfig()
+        runner = await self._start_api()
+        try:
+            await self._join_network(runner)
+            async with asyncio.TaskGroup() as tasks:
+                parts = [
+                    tasks.create_task(self._kubelet.run(), name="kubelet"),
+                    tasks.create_task(Manager(self.registry, self.controllers()).run(), name="controllers"),
+                ]
+                self._apply_addons()
+                await stop.wait()
+                for part in parts:
+                    part.cancel()
+        finally:
+            await runner.cleanup()
+            self._runtime.close()
+            self._store.close()
+
+    def controllers(self) -> Sequence[Controller]:
+        registry, settings = self.registry, self._settings
+
+        def recorder(component: str) -> EventRecorder:
+            return EventRecorder(registry, component)
+
+        provisioner = recorder(f"fuseim.pri/ifs_{settings.node_name}")
+        volumes = recorder("persistentvolume-controller")
+        return [
+            Scheduler(registry, recorder("default-scheduler")),
+            StatefulSetController(registry, recorder("statefulset-controller")),
+            ReplicaSetController(registry, recorder("replicaset-controller")),
+            DeploymentController(registry, recorder("deployment-controller")),
+            DaemonSetController(registry, recorder("daemonset-controller")),
+            EndpointSliceController(registry, recorder("endpoint-slice-controller")),
+            EndpointsController(registry, recorder("endpoint-controller")),
+            ClaimBinder(registry, volumes),
+            VolumeController(registry, volumes),
+            ClaimProtection(registry, volumes),
+            VolumeProtection(registry, volumes),
+            Provisioner(registry, provisioner, settings.volumes, str(settings.gateway)),
+            Reclaimer(registry, provisioner, settings.volumes),
+            NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
+            NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
+            GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
+            NodeLease(registry, recorder("node-controller")),
+            EventExpiry(registry, recorder("event-expiry")),
+        ]
+
+    def _create_initial_objects(self) -> None:
+        for plural, obj in bootstrap.initial_objects(self._settings):
+            if self.registry.find(plural, meta.namespace(obj), meta.name(obj)) is None:
+                self.registry.create(plural, obj)
+        self._settings.volumes.mkdir(parents=True, exist_ok=True)
+
+    def _apply_addons(self) -> None:
+        """Create the packaged add-ons, or bring them up to date when they were packaged differently last time."""
+        plurals = {(kind.api_version, kind.kind): kind.plural for kind in self.registry.kinds}
+        for obj in bootstrap.addon_objects(self._settings, self._images.kubelite):
+            wanted = bootstrap.marked(obj, ADDON_HASH)
+            plural = plurals[obj["apiVersion"], obj["kind"]]
+            present = self.registry.find(plural, meta.namespace(obj), meta.name(obj))
+            if present is None:
+                self.registry.create(plural, wanted)
+            elif meta.annotations(present).get(ADDON_HASH) != meta.annotations(wanted)[ADDON_HASH]:
+                self.registry.patch(plural, meta.namespace(obj), meta.name(obj), wanted)
+
+    def _write_kubeconfig(self) -> None:
+        name = self._settings.name
+        context = name if name.startswith("kubelite") else f"kubelite-{name}"
+        certificate = self._authority.client_certificate("admin", "kubernetes-admin", ["system:masters"])
+        content = kubeconfig(context, self._settings.api_url, self._authority.ca_pem, *certificate)
+        write_kubeconfig(self._settings.kubeconfig, content)
+
+    async def _start_api(self) -> web.AppRunner:
+        streams = NodeStreams(self._client, self._kubelet)
+        api = Api(self.registry, self._tokens, Pods(self.registry, streams), self._readiness(), self._address)
+        runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        await self._listen(runner, "127.0.0.1")
+        return runner
+
+    @property
+    def _address(self) -> str:
+        return f"{self._settings.gateway}:{self._settings.api_port}"
+
+    async def _listen(self, runner: web.AppRunner, host: str) -> None:
+        site = web.TCPSite(runner, host, self._settings.api_port, ssl_context=self._tls(), reuse_address=True)
+        await site.start()
+
+    def _tls(self) -> ssl.SSLContext:
+        settings = self._settings
+        names = [
+            *SERVER_NAMES,
+            f"kubernetes.default.svc.{settings.domain}",
+            "127.0.0.1",
+            str(settings.gateway),
+            str(settings.kubernetes_service_address),
+            socket.gethostname(),
+        ]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self._authority.server_certificate(names))
+        context.load_verify_locations(self._authority.ca_file)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context
+
+    async def _join_network(self, runner: web.AppRunner) -> None:
+        """The pods' network, its gateway address as a second door to the API, and the node."""
+        await asyncio.to_thread(ensure_network, self._client, self._settings)
+        try:
+            await self._listen(runner, str(self._settings.gateway))
+        except OSError as error:
+            log.warning("pods can't reach the API at %s: %s", self._settings.gateway, error)
+        register_node(self.registry, self._settings, await self._runtime.info(), KUBERNETES_VERSION)
+
+    # readiness
+
+    async def wait_until_ready(self) -> None:
+        """Until every check of /readyz passes; looks again whenever something it depends on changes."""
+        changes = self.registry.watch(["endpoints", "nodes", "serviceaccounts", "storageclasses"])
+        try:
+            while any(check() is not None for check in self._readiness().values()):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(anext(changes), 0.1)
+        finally:
+            changes.close()
+
+    def _readiness(self) -> dict[str, Check]:
+        return {
+            "ping": lambda: None,
+            "node": self._node_ready,
+            "default-service-account": lambda: self._missing("serviceaccounts", "default", "default"),
+            "storage-class": lambda: self._missing("storageclasses", None, bootstrap.STORAGE_CLASS),
+            "dns": self._dns_ready,
+        }
+
+    def _missing(self, plural: str, namespace: str | None, name: str) -> str | None:
+        return None if self.registry.find(plural, namespace, name) else f"{plural} {name} is missing"
+
+    def _node_ready(self) -> str | None:
+        node = self.registry.find("nodes", None, self._settings.node_name)
+        ready = node is not None and meta.condition_is_true(node["status"].get("conditions"), "Ready")
+        return None if ready and self._kubelet.ready else "the node is not ready"
+
+    def _dns_ready(self) -> str | None:
+        endpoints = self.registry.find("endpoints", "kube-system", "kube-dns") or {}
+        ready = any(subset.get("addresses") for subset in endpoints.get("subsets") or ())
+        return None if ready else "no ready endpoint of kube-dns"
+
+
+@contextlib.contextmanager
+def sole_server(settings: Settings) -> Iterator[None]:
+    """Hold the cluster's lock and leave the pid in its pid file; AlreadyRunning when another process has it."""
+    settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = settings.pid_file.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise AlreadyRunning(settings.name) from None
+    try:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+    finally:
+        file.truncate(0)
+        file.close()

@@ -1,0 +1,311 @@
+"""What happens to a whole cluster: up, down, delete, and what its status is. Called by the CLI and the pytest plugin.
+
+`down` stops the control plane and the containers and keeps everything; `delete` leaves nothing that carries the
+cluster's label behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import os
+import select
+import shutil
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubelite.config import LABEL_CLUSTER, POD_CIDR, SERVICE_CIDR, Settings
+from kubelite.engine import EngineError, find, images
+from kubelite.engine.find import Endpoint
+
+if TYPE_CHECKING:
+    import docker
+
+Progress = Callable[[str], None]
+
+STOP_SECONDS = 15.0
+CONTAINER_STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A cluster from the outside: `ready` is /readyz's answer, `checks` its verbose lines."""
+
+    exists: bool
+    pid: int | None
+    ready: bool
+    checks: Sequence[str] = ()
+
+
+def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
+    """Bring the cluster up and wait until it is ready; False when it was up already."""
+    from kubelite import serve
+
+    if status(settings).ready:
+        return False
+    client = find.connect(endpoint)
+    try:
+        images.ensure(client, images.REQUIRED, progress)
+        settings = prepare(settings, client, progress)
+    finally:
+        client.close()
+    serve.start(settings, endpoint, cluster_images(), progress)
+    return True
+
+
+def cluster_images() -> Any:
+    from kubelite.cluster import Images
+
+    return Images(pause=images.PAUSE, kubelite=images.KUBELITE)
+
+
+def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
+    """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
+    if Settings.load(settings.name, settings.home) is not None:
+        return settings
+    taken = engine_networks(client, settings.network) + host_networks()
+    chosen = replace(
+        settings,
+        pod_cidr=free_network(settings.pod_cidr, taken, POD_CIDR),
+        service_cidr=free_network(settings.service_cidr, taken + other_service_ranges(settings), SERVICE_CIDR),
+        api_port=free_port(settings.api_port),
+    )
+    for what, wanted, got in (
+        ("pod network", settings.pod_cidr, chosen.pod_cidr),
+        ("service range", settings.service_cidr, chosen.service_cidr),
+        ("API port", settings.api_port, chosen.api_port),
+    ):
+        if wanted != got:
+            progress(f"{what} {wanted} is taken, using {got}")
+    chosen.save()
+    return chosen
+
+
+def engine_networks(client: docker.DockerClient, own: str) -> list[IPv4Network]:
+    """Subnets of the engine's networks other than `own`."""
+    found = []
+    for network in client.api.networks():
+        for entry in (network.get("IPAM") or {}).get("Config") or ():
+            if network["Name"] != own and ":" not in entry.get("Subnet", ":"):
+                found.append(IPv4Network(entry["Subnet"], strict=False))
+    return found
+
+
+def host_networks() -> list[IPv4Network]:
+    """What the host routes already, but for its default route (/proc/net/route; empty where there is none)."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+            columns = line.split()
+            address, mask = (socket.inet_ntoa(bytes.fromhex(columns[at])[::-1]) for at in (1, 7))
+            if mask != "0.0.0.0":
+                found.append(IPv4Network(f"{address}/{mask}", strict=False))
+    return found
+
+
+def other_service_ranges(settings: Settings) -> list[IPv4Network]:
+    """Service ranges of this home's other clusters, which share the host's rules."""
+    others = (path.name for path in settings.home.glob("*/") if path.name != settings.name)
+    loaded = (Settings.load(name, settings.home) for name in others)
+    return [other.service_cidr for other in loaded if other is not None]
+
+
+def free_network(wanted: IPv4Network, taken: Sequence[IPv4Network], default: IPv4Network) -> IPv4Network:
+    """`wanted` when nothing overlaps it, else the next network of its size that is free."""
+    candidate = wanted
+    for _ in range(256):
+        if not any(candidate.overlaps(network) for network in taken):
+            return candidate
+        following = int(candidate.network_address) + candidate.num_addresses
+        candidate = IPv4Network((following % 2**32, candidate.prefixlen))
+    raise EngineError(f"no free network near {default}", "Name one with --pod-cidr or --service-cidr.")
+
+
+def free_port(wanted: int) -> int:
+    """`wanted` when it can be bound on 127.0.0.1, else any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise OSError(errno.EADDRINUSE, "no free port on 127.0.0.1")
+
+
+# status
+
+
+def status(settings: Settings) -> Status:
+    """What can be said without the engine."""
+    exists = settings.database.exists()
+    pid = running_pid(settings)
+    if pid is None:
+        return Status(exists, None, False)
+    try:
+        code, text = _readyz(settings)
+    except (OSError, ssl.SSLError, http.client.HTTPException) as error:
+        return Status(exists, pid, False, [f"the API does not answer: {error}"])
+    return Status(exists, pid, code == 200, [line for line in text.splitlines() if line.startswith("[")])
+
+
+def running_pid(settings: Settings) -> int | None:
+    """The control plane's process, if it lives: whoever holds the lock on the pid file."""
+    import fcntl
+
+    try:
+        with settings.pid_file.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read() or 0) or None
+    except OSError:
+        pass
+    return None
+
+
+def _readyz(settings: Settings) -> tuple[int, str]:
+    context = ssl.create_default_context(cafile=str(settings.pki / "ca.crt"))
+    connection = http.client.HTTPSConnection("127.0.0.1", settings.api_port, timeout=5, context=context)
+    with contextlib.closing(connection):
+        connection.request("GET", "/readyz?verbose")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+# down and delete
+
+
+def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_pods: bool = False) -> bool:
+    """Stop the control plane, then (unless `keep_pods`) the containers; False when nothing ran."""
+    stopped = stop_control_plane(settings, progress)
+    if keep_pods or endpoint is None:
+        return stopped
+    client = find.connect(endpoint)
+    with contextlib.closing(client):
+        running = client.api.containers(filters=_labelled(settings))
+        if running:
+            progress(f"stopping {len(running)} containers")
+            _each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), _apps_first(running))
+    return stopped or bool(running)
+
+
+def stop_control_plane(settings: Settings, progress: Progress) -> bool:
+    pid = running_pid(settings)
+    if pid is None:
+        return False
+    progress("stopping the control plane")
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            signal.pidfd_send_signal(descriptor, number)
+            if select.select([descriptor], [], [], STOP_SECONDS)[0]:
+                break
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _labelled(settings: Settings) -> dict[str, Any]:
+    return {"label": [f"{LABEL_CLUSTER}={settings.name}"]}
+
+
+def _apps_first(containers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sandboxes go last: they hold the network of the others."""
+    return sorted(containers, key=lambda one: (one.get("Labels") or {}).get("io.kubernetes.container.name") == "POD")
+
+
+def _each(action: Callable[[dict[str, Any]], Any], containers: Sequence[dict[str, Any]]) -> None:
+    import docker.errors
+
+    def tolerant(container: dict[str, Any]) -> None:
+        with contextlib.suppress(docker.errors.NotFound):
+            action(container)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tolerant, containers))
+
+
+def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_volumes: bool = False) -> bool:
+    """Remove everything of the cluster, but (with `keep_volumes`) the export directory; False when there was nothing."""
+    found = stop_control_plane(settings, progress)
+    if endpoint is not None:
+        client = find.connect(endpoint)
+        with contextlib.closing(client):
+            found = _remove_from_engine(settings, client, progress) or found
+    if settings.directory.exists():
+        found = True
+        _remove_directory(settings, endpoint, keep_volumes)
+    return found
+
+
+def _remove_from_engine(settings: Settings, client: docker.DockerClient, progress: Progress) -> bool:
+    containers = client.api.containers(all=True, filters=_labelled(settings))
+    if containers:
+        progress(f"removing {len(containers)} containers")
+        _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
+    networks = client.api.networks(filters=_labelled(settings))
+    for network in networks:
+        _remove_network(client, network["Id"])
+    return bool(containers or networks)
+
+
+def _remove_network(client: docker.DockerClient, network: str) -> None:
+    """The engine lets go of a removed container's endpoint a moment after it said it was removed."""
+    import docker.errors
+
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.api.remove_network(network)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _remove_directory(settings: Settings, endpoint: Endpoint | None, keep_volumes: bool) -> None:
+    kept = {settings.volumes.name} if keep_volumes and settings.volumes.exists() else set()
+    doomed = [path for path in settings.directory.iterdir() if path.name not in kept]
+    try:
+        for path in doomed:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except PermissionError:
+        if endpoint is None:
+            raise
+        _remove_as_root(settings, endpoint, kept)
+    if not kept:
+        settings.directory.rmdir()
+
+
+def _remove_as_root(settings: Settings, endpoint: Endpoint, kept: set[str]) -> None:
+    """Files of containers may belong to any user: a container removes what this user may not."""
+    client = find.connect(endpoint)
+    with contextlib.closing(client):
+        images.ensure(client, ["tools"])
+        client.containers.run(
+            images.TOOLS,
+            [
+                "sh",
+                "-c",
+                'cd /cluster && find . -mindepth 1 -maxdepth 1 ! -name "$0" -exec rm -rf {} +',
+                *(kept or {"."}),
+            ],
+            volumes={str(settings.directory): {"bind": "/cluster", "mode": "rw"}},
+            network_mode="none",
+            remove=True,
+        )

@@ -1,0 +1,142 @@
+"""Running a cluster's control plane: in this process, or as a daemon that outlives it.
+
+`start` forks, so the daemon begins with every module loaded; a pipe carries its progress and its verdict back.
+Called by the CLI and the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from kubelite.cluster import AlreadyRunning, Cluster, Images, sole_server
+from kubelite.config import Settings
+from kubelite.engine import find
+from kubelite.engine.find import Endpoint
+
+Progress = Callable[[str], None]
+Report = Callable[[str, str], None]  # kind (progress, ready, error), text
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class StartFailed(Exception):
+    """The control plane ended before it was ready; the text says why and where its log is."""
+
+
+def run(settings: Settings, endpoint: Endpoint, images: Images, report: Report) -> None:
+    """Serve in this process until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, force=True)
+    for noisy in ("urllib3", "docker", "asyncio", "aiohttp.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with sole_server(settings):
+        asyncio.run(_serve(settings, endpoint, images, report))
+
+
+async def _serve(settings: Settings, endpoint: Endpoint, images: Images, report: Report) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    cluster = Cluster(settings, find.connect(endpoint, pool_size=24).api, images)
+
+    async def tell() -> None:
+        await cluster.wait_until_ready()
+        report("ready", "")
+        # What was loaded so far lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+    watcher = asyncio.create_task(tell())
+    try:
+        await cluster.run(stop)
+    finally:
+        watcher.cancel()
+
+
+def start(settings: Settings, endpoint: Endpoint, images: Images, progress: Progress) -> None:
+    """Start the daemon and wait until it is ready; StartFailed when it isn't to be."""
+    reading, writing = os.pipe()
+    settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _become_daemon(settings, endpoint, images, writing)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        _follow(pipe, settings, progress)
+
+
+def _follow(pipe: IO[str], settings: Settings, progress: Progress) -> None:
+    for line in pipe:
+        kind, text = json.loads(line)
+        if kind == "ready":
+            return
+        if kind == "error":
+            raise StartFailed(text)
+        progress(text)
+    raise StartFailed(f"the control plane ended before it was ready; its log is {settings.log}")
+
+
+def _become_daemon(settings: Settings, endpoint: Endpoint, images: Images, writing: int) -> None:
+    """The child's side; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        if os.fork() != 0:
+            os._exit(0)
+        _redirect(settings)
+        with _reporter(writing) as report:
+            try:
+                run(settings, endpoint, images, report)
+                code = 0
+            except AlreadyRunning:
+                report("error", f"another process is already serving cluster {settings.name}")
+            except BaseException as error:
+                traceback.print_exc()
+                report("error", f"{_text(error)}\nThe log is {settings.log}")
+    finally:
+        os._exit(code)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return _text(error.exceptions[0])
+    return str(error) or type(error).__name__
+
+
+def _redirect(settings: Settings) -> None:
+    log = os.open(settings.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.close(null)
+    os.chdir("/")
+
+
+@contextlib.contextmanager
+def _reporter(descriptor: int) -> Iterator[Report]:
+    """Lines of JSON to whoever started the daemon, as long as it listens."""
+    pipe = os.fdopen(descriptor, "w", buffering=1)
+
+    def report(kind: str, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            pipe.write(json.dumps([kind, text]) + "\n")
+            if kind != "progress":
+                pipe.close()
+
+    yield report
