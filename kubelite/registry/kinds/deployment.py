@@ -66,13 +66,12 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
 
 
 def _strategy(path: str, strategy: Obj) -> list[FieldError]:
-    rolling = strategy.get("rollingUpdate")
     if strategy["type"] == "Recreate":
         text = "may not be specified when strategy `type` is 'Recreate'"
-        return [] if rolling is None else [forbidden_field(f"{path}.rollingUpdate", text)]
+        return [] if strategy.get("rollingUpdate") is None else [forbidden_field(f"{path}.rollingUpdate", text)]
     if strategy["type"] != "RollingUpdate":
         return [not_supported(path, strategy, ("Recreate", "RollingUpdate"))]
-    unavailable, surge = rolling["maxUnavailable"], rolling["maxSurge"]
+    unavailable, surge = (strategy["rollingUpdate"][name] for name in ("maxUnavailable", "maxSurge"))
     at = f"{path}.rollingUpdate.maxUnavailable"
     errors = int_or_percent(at, unavailable) + int_or_percent(f"{path}.rollingUpdate.maxSurge", surge)
     if amount(unavailable) == 0 and amount(surge) == 0:

@@ -83,12 +83,13 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
 
 
 def _strategy(path: str, strategy: Obj) -> list[FieldError]:
-    rolling = strategy.get("rollingUpdate")
     if strategy["type"] == "OnDelete":
         text = "only allowed for updateStrategy 'RollingUpdate'"
+        rolling = strategy.get("rollingUpdate")
         return [] if rolling is None else [invalid_value(f"{path}.rollingUpdate", rolling, text)]
     if strategy["type"] != "RollingUpdate":
         return [invalid_value(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+    rolling = strategy["rollingUpdate"]
     errors = validation.not_negative(f"{path}.rollingUpdate.partition", rolling["partition"])
     unavailable = rolling.get("maxUnavailable")
     if unavailable is not None:

@@ -6,11 +6,9 @@ After upstream's `apis/apps/validation` and its printers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-
 from kubelite.errors import forbidden_field, invalid_value, not_supported, required
 from kubelite.objects.meta import Obj
-from kubelite.objects.selectors import Requirement, from_label_selector
+from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import Column
 from kubelite.registry.kinds.podspec_rules import Errors
@@ -91,19 +89,14 @@ def container_cells(spec: Obj) -> tuple[str, str]:
 
 def selector_cell(selector: Obj | None) -> str:
     """A LabelSelector as the query string that would select the same."""
-    if selector is None:
-        return NONE
-    terms = sorted(from_label_selector(selector).requirements, key=lambda term: term.key)
-    return ",".join(map(_term, terms)) or NONE
-
-
-_TERMS: dict[str, Callable[[str, str], str]] = {
-    "in": lambda key, values: f"{key} in ({values})",
-    "notin": lambda key, values: f"{key} notin ({values})",
-    "exists": lambda key, values: key,
-    "!": lambda key, values: f"!{key}",
-}
-
-
-def _term(requirement: Requirement) -> str:
-    return _TERMS[requirement.operator](requirement.key, ",".join(sorted(requirement.values)))
+    terms = [(key, f"{key}={value}") for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    for term in (selector or {}).get("matchExpressions") or ():
+        key, values = term["key"], ",".join(sorted(term.get("values") or ()))
+        shown = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        terms.append((key, shown.get(term["operator"], "")))
+    return ",".join(text for _, text in sorted(terms)) or NONE
