@@ -14,6 +14,7 @@ from kubelite.engine import EngineError, Progress
 if TYPE_CHECKING:
     import docker
 
+STAGE_LABEL = "kubelite.image.stage"  # set by the Dockerfiles on stages that the image itself does not contain
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _STEPS_WORTH_TELLING = ("RUN", "COPY")
@@ -53,8 +54,15 @@ def build(
             progress(f"{name}: step {step[1]}, {step[2].strip()[:70]}")
 
 
-def remove_if_unused(client: docker.DockerClient, image: str) -> None:
-    """Remove the image that a new build replaced, unless a container or another name still holds it."""
+def remove_leftovers(client: docker.DockerClient, name: str, replaced: str | None) -> None:
+    """Remove the stages that a build went through, and the image it replaced unless something still holds it."""
+    filters = {"dangling": True, "label": f"{STAGE_LABEL}={name}"}
+    stages = [image["Id"] for image in client.api.images(filters=filters)]
+    for image in [*stages, *([replaced] if replaced else [])]:
+        _remove_if_unused(client, image)
+
+
+def _remove_if_unused(client: docker.DockerClient, image: str) -> None:
     import docker.errors
 
     try:

@@ -13,6 +13,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,16 +124,16 @@ def _tls_context(certificates: Path | None) -> ssl.SSLContext:
 
 def probe(candidate: Candidate, timeout: float = PROBE_SECONDS) -> Endpoint | None:
     """Ask for the engine's version; None when nobody answers in time or it is no engine."""
-    try:
-        connection = _connection(candidate, timeout)
-        if connection is None:
-            return None
-        connection.request("GET", "/version")
-        answer = connection.getresponse()
-        content = json.loads(answer.read()) if answer.status == 200 else {}
-        connection.close()
-    except (OSError, ValueError, http.client.HTTPException):
+    connection = _connection(candidate, timeout)
+    if connection is None:
         return None
+    with closing(connection):
+        try:
+            connection.request("GET", "/version")
+            answer = connection.getresponse()
+            content = json.loads(answer.read()) if answer.status == 200 else {}
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
     return _endpoint(candidate, content)
 
 

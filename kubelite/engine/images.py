@@ -6,17 +6,20 @@ holds an image of the user's is left alone and used as it is. Called by `up`, `d
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any
 
 import kubelite
 from kubelite.engine import EngineError, Progress, base, builder, registry, silent, sources, wheels
+from kubelite.engine.locks import exclusive
 
 if TYPE_CHECKING:
     import docker
@@ -102,11 +105,11 @@ def _inspect(client: docker.DockerClient, reference: str) -> dict[str, Any] | No
 
 def ensure(client: docker.DockerClient, names: Sequence[str] = NAMES, progress: Progress = silent) -> None:
     """Have every image of `names` in a usable state; returns within milliseconds when they are."""
-    wanted = [image for image in status(client, names) if not image.usable]
-    if not wanted:
+    if all(image.usable for image in status(client, names)):
         return
-    to_build = [image.name for image in wanted if not _pulled(client, image, progress)]
-    build(client, to_build, progress)
+    with _one_builder():
+        wanted = [image for image in status(client, names) if not image.usable]
+        _build(client, [image.name for image in wanted if not _pulled(client, image, progress)], progress)
 
 
 def _pulled(client: docker.DockerClient, image: ImageStatus, progress: Progress) -> bool:
@@ -115,14 +118,22 @@ def _pulled(client: docker.DockerClient, image: ImageStatus, progress: Progress)
 
 
 def build(client: docker.DockerClient, names: Sequence[str] = NAMES, progress: Progress = silent) -> None:
-    """Build `names` anew, side by side; a tag that holds an image of the user's is left alone."""
-    mine = [image.name for image in status(client, names) if not _left_alone(image, progress)]
-    if not mine:
+    """Build `names` anew; a tag that holds an image of the user's is left alone."""
+    with _one_builder():
+        _build(client, [image.name for image in status(client, names) if not _left_alone(image, progress)], progress)
+
+
+def _build(client: docker.DockerClient, names: Sequence[str], progress: Progress) -> None:
+    if not names:
         return
     started = time.monotonic()
-    Build(client, progress).run(mine)
-    if len(mine) > 1:
+    Build(client, progress).run(names)
+    if len(names) > 1:
         progress(f"images: done in {time.monotonic() - started:.1f} s")
+
+
+def _one_builder() -> AbstractContextManager[None]:
+    return exclusive(Path(gettempdir()) / f"kubelite-images-{os.getuid()}.lock")
 
 
 def _left_alone(image: ImageStatus, progress: Progress) -> bool:
@@ -192,6 +203,5 @@ class Build:
         for reference in others:
             if _status(self._client, name, reference).state is not State.FOREIGN:
                 self._client.api.tag(after["Id"], *registry.split(reference))
-        if before and before["Id"] != after["Id"]:
-            builder.remove_if_unused(self._client, before["Id"])
+        builder.remove_leftovers(self._client, name, before["Id"] if before else None)
         self._progress(f"{name}: built in {time.monotonic() - started:.1f} s, {after['Size'] / 1e6:.1f} MB")
