@@ -15,6 +15,7 @@ from kubelite.registry.kinds.namespace import NAMESPACE, PROTECTED_NAMESPACES
 from kubelite.registry.kinds.node import NODE
 from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
 from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
+from kubelite.registry.kinds.pod import POD
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from kubelite.registry.kinds.secret import SECRET
@@ -32,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
     NODE,
     PERSISTENT_VOLUME_CLAIM,
     PERSISTENT_VOLUME,
+    POD,
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
