@@ -6,6 +6,7 @@ After upstream's `apis/apps/validation` and its printers.
 from __future__ import annotations
 
 import re
+
 from kubelite.errors import forbidden_field, invalid_value, not_supported, required
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_label_selector
