@@ -40,10 +40,10 @@ async def forward(peer: Peer, target: Target) -> None:
         if copies.done():
             copies.result()
     finally:
+        writer.close()
         for task in (copies, aborted):
             task.cancel()
         await asyncio.gather(copies, aborted, return_exceptions=True)
-        writer.close()
 
 
 async def _upload(peer: Peer, writer: asyncio.StreamWriter) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 LIMIT = 256 * 1024
+PATIENCE = 5.0
 
 
 class Pipe:
@@ -42,9 +44,15 @@ class Pipe:
         self._size = 0
         self._writable.set()
 
-    async def room(self) -> None:
-        """Wait until less than the limit is waiting to be read."""
-        await self._writable.wait()
+    async def room(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        """Wait until less than the limit is waiting to be read. `meanwhile` is called every few seconds: who waits here
+        doesn't read from its client, and learns only by writing to it that it has gone."""
+        while not self._writable.is_set():
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._writable.wait()
+            except TimeoutError:
+                await meanwhile()
 
     async def read(self) -> bytes:
         """Everything that is there, at least one byte; b"" at the end."""

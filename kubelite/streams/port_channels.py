@@ -106,7 +106,7 @@ async def _dispatch(socket: web.WebSocketResponse, protocol: ChannelProtocol, ch
                 case ChannelData(number, data) if number % 2 == 0 and number // 2 < len(channels):
                     pipe = channels[number // 2].incoming
                     pipe.write(data)
-                    await pipe.room()
+                    await pipe.room(meanwhile=socket.pong)
     except (ChannelError, ConnectionError):
         pass  # who can't be understood has gone
     finally:

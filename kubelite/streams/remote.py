@@ -25,7 +25,6 @@ SPDY_PROTOCOLS = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
 _RESIZING = SPDY_PROTOCOLS[:2]
 _JSON_STATUS = SPDY_PROTOCOLS[:1]
 _STREAMS_TIMEOUT = 30.0
-_PONG_INTERVAL = 5.0
 
 Status = dict[str, Any]
 
@@ -134,7 +133,8 @@ class ChannelRemote:
                 match self._protocol.decode(message):
                     case ChannelData(Channel.STDIN, data) if self._options.stdin:
                         self.stdin.write(data)
-                        await self._room()
+                        # kubectl gives up after a minute without a pong, and its pings wait unread
+                        await self.stdin.room(meanwhile=self._socket.pong)
                     case ChannelData(Channel.RESIZE, data):
                         self.resize.write(data)
                     case ChannelClosed(Channel.STDIN):
@@ -144,16 +144,6 @@ class ChannelRemote:
         finally:
             self.stdin.end()
             self.lost.set()
-
-    async def _room(self) -> None:
-        """Wait for the process to read, and meanwhile send pongs: a client's pings are answered only when they are
-        read, and kubectl gives up after a minute without a pong."""
-        while True:
-            try:
-                async with asyncio.timeout(_PONG_INTERVAL):
-                    return await self.stdin.room()
-            except TimeoutError:
-                await self._socket.pong()
 
     async def write(self, stream: int, data: bytes) -> None:
         if self._options.stdout if stream == STDOUT else self._options.stderr:

@@ -145,7 +145,7 @@ class Codec:
         return _control_frame(Frame.RST_STREAM, struct.pack(">II", stream_id, status))
 
     def ping(self, ping_id: int) -> bytes:
-        """The answer to a client's ping: the same frame."""
+        """A ping, or the answer to one: the same frame."""
         return _control_frame(Frame.PING, struct.pack(">I", ping_id))
 
     def go_away(self, status: GoAwayStatus = GoAwayStatus.OK) -> bytes:

@@ -25,6 +25,7 @@ from kubelite.streams.spdy import (
     StreamReset,
 )
 
+_OWN_PING = 2  # a server's pings have even numbers; its answer says nothing of interest
 FINISH_TIMEOUT = 15 * 60.0  # upstream's patience with a client that neither reads nor closes
 
 
@@ -148,7 +149,7 @@ class SpdyConnection:
                 self._opened.put_nowait(stream)
             case DataReceived(stream_id, data, fin):
                 if receiver := self._streams.get(stream_id):
-                    await _deliver(receiver, data, fin)
+                    await self._deliver(receiver, data, fin)
             case StreamReset(stream_id):
                 if dropped := self._streams.pop(stream_id, None):
                     dropped.abort()
@@ -156,6 +157,15 @@ class SpdyConnection:
                 await self.send(self.codec.ping(ping_id))
             case GoneAway():
                 pass  # the client closes the connection once its streams are done
+
+    async def _deliver(self, stream: SpdyStream, data: bytes, fin: bool) -> None:
+        stream.incoming.write(data)
+        if fin:
+            stream.incoming.end()
+        await stream.incoming.room(meanwhile=self._ping)
+
+    async def _ping(self) -> None:
+        await self.send(self.codec.ping(_OWN_PING))
 
     async def refuse(self, stream: SpdyStream) -> None:
         """Turn a stream down."""
@@ -166,10 +176,3 @@ class SpdyConnection:
         """Both sides are done with these."""
         for stream in streams:
             self._streams.pop(stream.stream_id, None)
-
-
-async def _deliver(stream: SpdyStream, data: bytes, fin: bool) -> None:
-    stream.incoming.write(data)
-    if fin:
-        stream.incoming.end()
-    await stream.incoming.room()
