@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.configmap import CONFIG_MAP
+from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
+from kubelite.registry.kinds.daemonset import DAEMON_SET
+from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
 from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
 from kubelite.registry.kinds.event import EVENT
@@ -18,9 +21,11 @@ from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAI
 from kubelite.registry.kinds.pod import POD
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from kubelite.registry.kinds.replicaset import REPLICA_SET
 from kubelite.registry.kinds.secret import SECRET
 from kubelite.registry.kinds.service import SERVICE
 from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
+from kubelite.registry.kinds.statefulset import STATEFUL_SET
 from kubelite.registry.kinds.storageclass import STORAGE_CLASS
 
 __all__ = ["KINDS", "PROTECTED_NAMESPACES", "by_kind", "by_plural"]
@@ -37,6 +42,11 @@ KINDS: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
+    DEPLOYMENT,
+    REPLICA_SET,
+    STATEFUL_SET,
     LEASE,
     ENDPOINT_SLICE,
     CLUSTER_ROLE_BINDING,

@@ -1,13 +1,12 @@
-"""ConfigMaps, and what they share with Secrets: key names, the size limit, immutability, base64 values."""
+"""ConfigMaps, and what they share with Secrets: key names, the size limit, immutability."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, bad_request, forbidden_field, invalid_value, too_long
+from kubelite.errors import FieldError, forbidden_field, invalid_value, too_long
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
@@ -18,33 +17,8 @@ SIZE_LIMIT = 1024 * 1024
 _IMMUTABLE = "field is immutable when `immutable` is set"
 
 
-def check_base64(kind: str, encoded: Iterable[str]) -> None:
-    """BadRequest, as from upstream's decoder, when a value isn't base64."""
-    for value in encoded:
-        offset = _first_wrong_byte(value)
-        if offset is not None:
-            text = f'{kind} in version "v1" cannot be handled as a {kind}: illegal base64 data at input byte {offset}'
-            raise bad_request(text)
-
-
-def _first_wrong_byte(value: str) -> int | None:
-    """Where Go's base64 decoder stops; it takes line ends and nothing else between the characters."""
-    found = re.match(r"(?:[A-Za-z0-9+/][\r\n]*)*", value)
-    good = found.end() if found else 0
-    digits = len(re.sub(r"[\r\n]", "", value[:good]))
-    padding = re.sub(r"[\r\n]", "", value[good:])
-    if padding == "=" * (-digits % 4) and digits % 4 != 1:
-        return None
-    if not padding:
-        return len(value) - digits % 4
-    if padding.strip("=") or digits % 4 < 2:
-        return good
-    return len(value) if digits % 4 == 2 and padding == "=" else good + -digits % 4
-
-
 def decoded_size(encoded: str) -> int:
-    digits = len(re.sub(r"[\r\n=]", "", encoded))
-    return digits * 3 // 4
+    return len(encoded.rstrip("=")) * 3 // 4
 
 
 def key_errors(field: str, data: Iterable[str]) -> list[FieldError]:
@@ -57,10 +31,6 @@ def immutability_errors(new: Obj, old: Obj, fields: Iterable[str]) -> list[Field
     errors = [] if new.get("immutable") else [forbidden_field("immutable", _IMMUTABLE)]
     changed = (field for field in fields if (new.get(field) or None) != (old.get(field) or None))
     return errors + [forbidden_field(field, _IMMUTABLE) for field in changed]
-
-
-def _prepare(new: Obj, old: Obj | None) -> None:
-    check_base64("ConfigMap", (new.get("binaryData") or {}).values())
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
@@ -92,6 +62,5 @@ CONFIG_MAP = Kind(
     short_names=("cm",),
     columns=(NAME_COLUMN, Column("Data", description="How many keys it has."), AGE_COLUMN),
     row=_row,
-    prepare=_prepare,
     validate=_validate,
 )

@@ -14,7 +14,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
-from kubelite.registry.kinds.configmap import SIZE_LIMIT, check_base64, decoded_size, immutability_errors, key_errors
+from kubelite.registry.kinds.configmap import SIZE_LIMIT, decoded_size, immutability_errors, key_errors
 from kubelite.registry.printing import age
 
 _ACCOUNT_TOKEN = "kubernetes.io/service-account-token"
@@ -34,7 +34,6 @@ def _default(secret: Obj) -> None:
 
 def _prepare(new: Obj, old: Obj | None) -> None:
     """`stringData` is write-only: it ends up in `data`."""
-    check_base64("Secret", (new.get("data") or {}).values())
     texts = new.pop("stringData", None) or {}
     if texts:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in texts.items()}

@@ -21,20 +21,6 @@ def test_string_data_ends_up_in_data(cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "offset"),
-    [("a", 0), ("hello world", 5), ("YWI", 0), ("YWJjYW", 4), ("YW=x", 2), ("YQ=", 3), ("YWJj=", 4), ("!YWJ", 0)],
-)
-def test_data_that_is_not_base64_is_a_bad_request(cluster, refused, value: str, offset: int) -> None:
-    message = f'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte {offset}'
-    assert refused(lambda: cluster.create(SECRET, {"data": {"k": value}})) == [message]
-
-
-@pytest.mark.parametrize("value", ["", "YWJj", "YWI=", "YQ==", "YW\nJj\n"])
-def test_base64_may_have_line_ends(cluster, value: str) -> None:
-    assert cluster.create(SECRET, {"data": {"k": value}})["data"] == {"k": value}
-
-
-@pytest.mark.parametrize(
     ("secret", "messages"),
     [
         (
@@ -96,10 +82,6 @@ def test_immutable_one_stays_as_it_is(cluster, refused, kind, change: Obj, field
             ['data[k]: Invalid value: "k": duplicate of key present in binaryData'],
         ),
         ({"data": {"k": "x" * (MIB + 1)}}, ["[]: Too long: may not be more than 1048576 bytes"]),
-        (
-            {"binaryData": {"k": "!"}},
-            ['ConfigMap in version "v1" cannot be handled as a ConfigMap: illegal base64 data at input byte 0'],
-        ),
     ],
 )
 def test_wrong_config_map_is_refused(cluster, refused, config: Obj, messages: list[str]) -> None:

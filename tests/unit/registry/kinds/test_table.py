@@ -24,6 +24,11 @@ RECORDED = [
     ("v1", "Secret", "secrets", (), True, set()),
     ("v1", "ServiceAccount", "serviceaccounts", ("sa",), True, {"token"}),
     ("v1", "Service", "services", ("svc",), True, {"status"}),
+    ("apps/v1", "ControllerRevision", "controllerrevisions", (), True, set()),
+    ("apps/v1", "DaemonSet", "daemonsets", ("ds",), True, {"status"}),
+    ("apps/v1", "Deployment", "deployments", ("deploy",), True, {"scale", "status"}),
+    ("apps/v1", "ReplicaSet", "replicasets", ("rs",), True, {"scale", "status"}),
+    ("apps/v1", "StatefulSet", "statefulsets", ("sts",), True, {"scale", "status"}),
     ("coordination.k8s.io/v1", "Lease", "leases", (), True, set()),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", (), True, set()),
     (RBAC, "ClusterRoleBinding", "clusterrolebindings", (), False, set()),
@@ -51,6 +56,11 @@ def test_first_columns_are_names_as_kubectl_expects(kind) -> None:
     formats = [column.format for column in kind.columns]
     assert formats.count("name") == 1
     assert kind.singular == kind.kind.lower()
+
+
+def test_get_all_shows_pods_services_and_workloads() -> None:
+    shown = {kind.plural for kind in KINDS if "all" in kind.categories}
+    assert shown == {"pods", "services", "daemonsets", "deployments", "replicasets", "statefulsets"}
 
 
 def test_namespaces_are_deleted_one_by_one() -> None:
