@@ -62,7 +62,7 @@ def _prepare(new: Obj, old: Obj | None) -> None:
     _keep_given(spec, before)
     _follow_cluster_ip(spec, before)
     _drop_unneeded(spec, before)
-    if spec["type"] != "LoadBalancer":
+    if before["type"] == "LoadBalancer" != spec["type"]:
         new["status"] = (new.get("status") or {}) | {"loadBalancer": {}}
 
 
