@@ -74,7 +74,7 @@ class Images:
 class Cluster:
     """One cluster's control plane."""
 
-    def __init__(self, settings: Settings, client: docker.APIClient, images: Images) -> None:
+    def __init__(self, settings: Settings, client: docker.DockerClient, images: Images) -> None:
         self._settings = settings
         self._images = images
         self._authority = Authority(settings.pki)
@@ -82,7 +82,7 @@ class Cluster:
         self.registry = Registry(self._store, settings)
         self._tokens = TokenAuthority(self._authority.service_account_key())
         self._client = client
-        self._runtime = DockerRuntime(client, settings)
+        self._runtime = DockerRuntime(client.api, settings)
         self._kubelet = Kubelet(
             self.registry,
             EventRecorder(self.registry, "kubelet", settings.node_name),
@@ -209,7 +209,7 @@ class Cluster:
 
     async def _join_network(self, runner: web.AppRunner) -> None:
         """The pods' network, its gateway address as a second door to the API, and the node."""
-        await asyncio.to_thread(ensure_network, self._client, self._settings)
+        await asyncio.to_thread(ensure_network, self._client.api, self._settings)
         try:
             await self._listen(runner, str(self._settings.gateway))
         except OSError as error:

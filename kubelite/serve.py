@@ -47,7 +47,7 @@ async def _serve(settings: Settings, endpoint: Endpoint, images: Images, report:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    cluster = Cluster(settings, find.connect(endpoint, pool_size=24).api, images)
+    cluster = Cluster(settings, find.connect(endpoint, pool_size=24), images)
 
     async def tell() -> None:
         await cluster.wait_until_ready()

@@ -44,7 +44,7 @@ class PodStreams(Protocol):
 
     async def attach(self, container_id: str, options: StreamOptions) -> Process: ...
 
-    def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]: ...
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncGenerator[bytes, None]: ...
 
     async def connect(self, pod: Obj, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]: ...
 
@@ -105,7 +105,7 @@ class Pods:
         if found is None:
             raise _no_log(pod, container, previous)
         limit = query.get("limitBytes")
-        chunks = self._streams.logs(found, options)
+        chunks = await self._streams.logs(found, options)
         return await serve_logs(request, chunks, limit_bytes=int(limit) if limit else None)
 
     def _running(self, request: web.Request, target: Target) -> str:

@@ -1,0 +1,87 @@
+"""The node's side of log, exec, attach and portforward; the API's `PodStreams`, over the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from kubelite.errors import internal_error
+from kubelite.node import docker_streams
+from kubelite.node.process import Process
+from kubelite.objects.meta import Obj
+
+if TYPE_CHECKING:
+    import docker
+
+
+class Wanted(Protocol):
+    """Which streams a client wants (`kubelite.streams.remote.StreamOptions`)."""
+
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    tty: bool
+
+
+class Log(Protocol):
+    """Which part of a log a client wants (`kubelite.api.pods.LogOptions`)."""
+
+    follow: bool
+    tail: int | None
+    since: str | None
+    timestamps: bool
+
+
+class Containers(Protocol):
+    """The kubelet, as far as it is asked here."""
+
+    def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str | None: ...
+
+
+class NodeStreams:
+    """See the module."""
+
+    def __init__(self, client: docker.DockerClient, containers: Containers) -> None:
+        self._client = client
+        self._containers = containers
+
+    def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str | None:
+        return self._containers.container_id(pod, container, previous=previous)
+
+    async def exec(self, container_id: str, command: Sequence[str], options: Wanted) -> Process:
+        return await docker_streams.exec_process(
+            self._client,
+            container_id,
+            list(command),
+            stdin=options.stdin,
+            stdout=options.stdout,
+            stderr=options.stderr,
+            tty=options.tty,
+        )
+
+    async def attach(self, container_id: str, options: Wanted) -> Process:
+        return await docker_streams.attach(
+            self._client,
+            container_id,
+            stdin=options.stdin,
+            stdout=options.stdout,
+            stderr=options.stderr,
+            tty=options.tty,
+        )
+
+    async def logs(self, container_id: str, options: Log) -> AsyncGenerator[bytes, None]:
+        return await docker_streams.logs(
+            self._client,
+            container_id,
+            follow=options.follow,
+            tail=options.tail,
+            since=options.since,
+            timestamps=options.timestamps,
+        )
+
+    async def connect(self, pod: Obj, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        address = pod.get("status", {}).get("podIP")
+        if not address:
+            raise internal_error(f"pod {pod['metadata']['name']} has no address")
+        return await asyncio.open_connection(address, port)

@@ -1,0 +1,91 @@
+"""Owner references: background, foreground and orphan deletion."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubelite.controllers.garbage import GarbageCollector
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.registry import Registry
+from tests.unit.conftest import Controllers, Recorded
+
+
+@pytest.fixture
+def controllers(registry: Registry, recorded: Recorded) -> Controllers:
+    return Controllers(registry, GarbageCollector(registry, recorded, registry.kinds))
+
+
+def create(registry: Registry, name: str, *owners: Obj, blocks: bool = True) -> Obj:
+    refs = [meta.owner_reference(owner, controller=False) | {"blockOwnerDeletion": blocks} for owner in owners]
+    metadata = {"name": name, "namespace": "default", "ownerReferences": refs}
+    return registry.create("configmaps", {"metadata": metadata})
+
+
+def names(registry: Registry) -> list[str]:
+    return [meta.name(obj) for obj in registry.list("configmaps", "default")]
+
+
+def test_dependents_go_with_their_owner(registry: Registry, controllers: Controllers) -> None:
+    owner = create(registry, "owner")
+    child = create(registry, "child", owner)
+    create(registry, "grandchild", child)
+    controllers.settle()
+    registry.delete("configmaps", "default", "owner")
+    controllers.settle()
+    assert names(registry) == []
+
+
+def test_a_dependent_stays_while_one_owner_remains(registry: Registry, controllers: Controllers) -> None:
+    one, two = create(registry, "one"), create(registry, "two")
+    create(registry, "child", one, two)
+    controllers.settle()
+    registry.delete("configmaps", "default", "one")
+    controllers.settle()
+    assert names(registry) == ["child", "two"]
+    child = registry.get("configmaps", "default", "child")
+    assert [ref["name"] for ref in meta.owner_references(child)] == ["two"]
+
+
+def test_an_owner_of_the_same_name_is_not_the_owner(registry: Registry, controllers: Controllers) -> None:
+    owner = create(registry, "owner")
+    create(registry, "child", owner)
+    registry.delete("configmaps", "default", "owner")
+    create(registry, "owner")
+    controllers.settle()
+    assert names(registry) == ["owner"]
+
+
+def test_orphans_lose_their_reference_and_stay(registry: Registry, controllers: Controllers) -> None:
+    owner = create(registry, "owner")
+    create(registry, "child", owner)
+    controllers.settle()
+    registry.delete("configmaps", "default", "owner", propagation="Orphan")
+    controllers.settle()
+    assert names(registry) == ["child"]
+    assert meta.owner_references(registry.get("configmaps", "default", "child")) == []
+
+
+def test_foreground_waits_for_blocking_dependents(registry: Registry, controllers: Controllers) -> None:
+    owner = create(registry, "owner")
+    held = create(registry, "held", owner)
+    registry.patch("configmaps", "default", "held", {"metadata": {"finalizers": ["example.com/hold"]}})
+    create(registry, "free", owner)
+    controllers.settle()
+    registry.delete("configmaps", "default", "owner", propagation="Foreground")
+    controllers.settle()
+    assert names(registry) == ["held", "owner"]
+    assert meta.is_terminating(registry.get("configmaps", "default", "owner"))
+    registry.patch("configmaps", "default", meta.name(held), {"metadata": {"finalizers": None}})
+    controllers.settle()
+    assert names(registry) == []
+
+
+def test_foreground_does_not_wait_for_others(registry: Registry, controllers: Controllers) -> None:
+    owner = create(registry, "owner")
+    create(registry, "held", owner, blocks=False)
+    registry.patch("configmaps", "default", "held", {"metadata": {"finalizers": ["example.com/hold"]}})
+    controllers.settle()
+    registry.delete("configmaps", "default", "owner", propagation="Foreground")
+    controllers.settle()
+    assert names(registry) == ["held"]
