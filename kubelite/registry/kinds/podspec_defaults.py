@@ -107,8 +107,8 @@ def _container(container: Obj) -> None:
     for variable in container.get("env") or ():
         _value_source(variable.get("valueFrom") or {})
     for name in _PROBES:
-        if probe := container.get(name):
-            _probe(probe)
+        if container.get(name) is not None:
+            _probe(container[name])
     for hook in (container.get("lifecycle") or {}).values():
         _handler(hook or {})
 

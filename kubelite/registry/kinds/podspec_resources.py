@@ -6,7 +6,7 @@ Used by the defaults, the rules and the status of pods; after upstream's `Valida
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, required
 from kubelite.objects import quantity as quantities
@@ -27,8 +27,9 @@ _QOS_RESOURCES = ("cpu", "memory")
 def round_up_quantities(resources: Obj | None) -> None:
     """Amounts of a resource list are whole thousandths; finer ones are rounded up (wrong ones are left to the rules)."""
     for name, value in (resources or {}).items():
-        if not quantity("", value) and quantities.parse(value) * 1000 % 1:
-            resources[name] = canonical_quantity(f"{quantities.to_milli(value)}m")  # type: ignore[index]
+        if not quantity("", value) and (thousandths := quantities.parse(value) * 1000) % 1:
+            rounded = thousandths.to_integral_value(ROUND_CEILING)
+            resources[name] = canonical_quantity(f"{rounded}m")  # type: ignore[index]
 
 
 def resource_requirements(path: str, resources: Obj, claim_names: set[str]) -> list[FieldError]:
