@@ -111,4 +111,4 @@ class DaemonSetController(Controller):
 
 
 def _eligibility(node: Obj) -> tuple[object, object]:
-    return meta.labels(node), node["spec"].get("taints")
+    return meta.labels(node), (node.get("spec") or {}).get("taints")

@@ -75,7 +75,7 @@ def verdict(ds: Obj, node: Obj) -> tuple[bool, bool]:
     pod = {"metadata": template.get("metadata") or {}, "spec": spec}
     if not matches_node_affinity(pod, node):
         return False, False
-    taints = [taint for taint in node["spec"].get("taints") or () if not tolerates(pod, taint)]
+    taints = [taint for taint in (node.get("spec") or {}).get("taints") or () if not tolerates(pod, taint)]
     expelled = any(taint["effect"] == "NoExecute" for taint in taints)
     barred = expelled or any(taint["effect"] == "NoSchedule" for taint in taints)
     return not barred, not expelled
