@@ -1,0 +1,70 @@
+"""Writes a volume's files so that readers see all of the old ones or all of the new ones.
+
+The layout is upstream's (`pkg/volume/util/atomic_writer.go`), which clients watch for: each visible name is a symlink
+into `..data`, itself a symlink to a directory named by time that is swapped by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kubelite.node.volume_payload import File, VolumeError
+
+DATA = "..data"
+
+
+def write_atomically(volume: Path, files: Mapping[str, File], group: int | None) -> bool:
+    """Make `volume` show exactly `files`; False when it does already."""
+    for name in files:
+        _check(name)
+    volume.mkdir(parents=True, exist_ok=True)
+    if (volume / DATA).exists() and _shown(volume / DATA) == {name: file.content for name, file in files.items()}:
+        return False
+    old = os.readlink(volume / DATA) if (volume / DATA).is_symlink() else None
+    fresh = volume / datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.%f")
+    _write(fresh, files, group)
+    swap = volume / "..data_tmp"
+    swap.unlink(missing_ok=True)
+    swap.symlink_to(fresh.name)
+    swap.rename(volume / DATA)
+    _link(volume, files)
+    if old:
+        shutil.rmtree(volume / old, ignore_errors=True)
+    return True
+
+
+def _check(name: str) -> None:
+    if not name or name.startswith(("/", "..")) or ".." in name.split("/"):
+        raise VolumeError(f"invalid path {name!r}: it must stay below the volume")
+
+
+def _shown(data: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
+def _write(directory: Path, files: Mapping[str, File], group: int | None) -> None:
+    directory.mkdir(mode=0o755)
+    for name, file in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        if group is None:
+            path.chmod(file.mode)
+        else:
+            os.chown(path, -1, group)
+            path.chmod(file.mode | 0o440)
+
+
+def _link(volume: Path, files: Mapping[str, File]) -> None:
+    """One symlink for each first part of a path."""
+    wanted = {name.split("/")[0] for name in files}
+    for entry in volume.iterdir():
+        if not entry.name.startswith("..") and entry.name not in wanted:
+            entry.unlink()
+    for name in wanted:
+        if not (volume / name).is_symlink():
+            (volume / name).symlink_to(f"{DATA}/{name}")

@@ -1,0 +1,150 @@
+"""A pod and one of its containers to what the engine is asked to create. PURE; called by the container starter.
+
+Follows upstream's `kuberuntime_container.go` (generateContainerConfig) and `kuberuntime_sandbox.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kubelite.config import Settings
+from kubelite.node import labels
+from kubelite.node.environment import Surroundings, environment, expand_all
+from kubelite.node.pod_files import full_hostname, hostname_of
+from kubelite.node.runtime import (
+    SANDBOX,
+    Container,
+    ContainerSpec,
+    Image,
+    Mount,
+    PortMapping,
+    Resources,
+    Security,
+)
+from kubelite.node.security import security_of
+from kubelite.node.view import is_host_network, regular_containers
+from kubelite.objects import quantity
+from kubelite.objects.meta import Obj
+
+MEMORY_MIN = 6 * 1024 * 1024  # the engine refuses less
+SHARES_MIN = 2
+
+
+def sandbox_spec(pod: Obj, settings: Settings, image: str, attempt: int, address: str, domain: str) -> ContainerSpec:
+    """The container that holds the pod's network, IPC and host name."""
+    host = is_host_network(pod)
+    spec = pod["spec"]
+    noted = {labels.ADDRESS: address} if address else {}
+    context = spec.get("securityContext") or {}
+    return ContainerSpec(
+        engine_name=labels.engine_name(settings.name, pod, SANDBOX, attempt),
+        image=image,
+        labels=labels.for_container(settings.name, pod, SANDBOX, attempt, noted),
+        network="host" if host else settings.network,
+        hostname="" if host else _sandbox_hostname(pod, domain),
+        address=address,
+        ipc="host" if spec.get("hostIPC") else "shareable",
+        pid="host" if spec.get("hostPID") else "",
+        ports=() if host else _host_ports(pod),
+        sysctls={entry["name"]: entry["value"] for entry in context.get("sysctls") or ()},
+        resources=Resources(cpu_shares=SHARES_MIN),
+        security=Security(read_only_root=True, options=("no-new-privileges", "seccomp=unconfined")),
+        keep_logs=False,
+    )
+
+
+def _sandbox_hostname(pod: Obj, domain: str) -> str:
+    if pod["spec"].get("setHostnameAsFQDN") and (full := full_hostname(pod, domain)):
+        return full
+    return hostname_of(pod)
+
+
+def _host_ports(pod: Obj) -> tuple[PortMapping, ...]:
+    return tuple(
+        PortMapping(port["containerPort"], port["hostPort"], port.get("protocol") or "TCP", port.get("hostIP") or "")
+        for container in regular_containers(pod)
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the container goes: its sandbox, its life's number, and what is mounted."""
+
+    sandbox: Container
+    attempt: int
+    backoff: int
+    mounts: Sequence[Mount]
+    message_file: str
+
+
+def container_spec(
+    pod: Obj, container: Obj, cluster: str, image: Image, place: Placement, around: Surroundings
+) -> ContainerSpec:
+    """Raises ConfigError for what can't be configured."""
+    variables = environment(pod, container, around)
+    noted = {
+        labels.HASH: labels.container_hash(container),
+        labels.BACKOFF: str(place.backoff),
+        labels.IMAGE_ID: image.reference,
+        labels.MESSAGE_FILE: place.message_file,
+    }
+    joined = f"container:{place.sandbox.id}"
+    return ContainerSpec(
+        engine_name=labels.engine_name(cluster, pod, container["name"], place.attempt),
+        image=container["image"],
+        labels=labels.for_container(cluster, pod, container["name"], place.attempt, noted),
+        network=joined,
+        ipc="host" if pod["spec"].get("hostIPC") else joined,
+        pid=_pid(pod, joined),
+        command=expand_all(container.get("command"), variables),
+        args=_args(container, variables),
+        environment=variables,
+        working_dir=container.get("workingDir") or "",
+        mounts=tuple(place.mounts),
+        resources=resources_of(container, around.machine.memory),
+        security=security_of(pod, container, image),
+        stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
+        tty=bool(container.get("tty")),
+    )
+
+
+def _pid(pod: Obj, joined: str) -> str:
+    if pod["spec"].get("hostPID"):
+        return "host"
+    return joined if pod["spec"].get("shareProcessNamespace") else ""
+
+
+def _args(container: Obj, variables: dict[str, str]) -> list[str] | None:
+    """With a command of the manifest's own, the image's arguments don't apply."""
+    args = expand_all(container.get("args"), variables)
+    return [] if args is None and container.get("command") else args
+
+
+def resources_of(container: Obj, machine_memory: int) -> Resources:
+    resources = container.get("resources") or {}
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    cpu_limit = quantity.to_milli(limits["cpu"]) if limits.get("cpu") else 0
+    cpu = quantity.to_milli(requests["cpu"]) if requests.get("cpu") else cpu_limit
+    memory = quantity.to_bytes(limits["memory"]) if limits.get("memory") else 0
+    return Resources(
+        cpu_shares=max(cpu * 1024 // 1000, SHARES_MIN),
+        cpu_quota=max(cpu_limit * 100, 1000) if cpu_limit else 0,
+        memory=max(memory, MEMORY_MIN) if memory else 0,
+        oom_score_adj=_oom_score(limits, requests, machine_memory),
+    )
+
+
+def _oom_score(limits: Obj, requests: Obj, machine_memory: int) -> int | None:
+    """The first to be killed is who asked for nothing. None where upstream's score is negative: it needs privileges."""
+    if not limits and not requests:
+        return 1000
+    if all(limits.get(name) and requests.get(name, limits[name]) == limits[name] for name in ("cpu", "memory")):
+        return None
+    wanted = requests.get("memory") or limits.get("memory")
+    if not wanted or not machine_memory:
+        return 999
+    return min(max(1000 - 1000 * quantity.to_bytes(wanted) // machine_memory, 2), 999)

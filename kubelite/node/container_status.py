@@ -1,0 +1,120 @@
+"""The containerStatuses of a pod. PURE; called by status. Follows upstream's `convertToAPIContainerStatuses`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubelite.node.plan import restarts
+from kubelite.node.runtime import Container
+from kubelite.node.view import View, Waiting, init_containers, is_finished, restarts_always
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+
+LOST = "The container could not be located when the pod was deleted.  The container used to be Running"
+
+
+def container_statuses(view: View, specs: list[Obj]) -> list[Obj]:
+    return [_container_status(view, spec) for spec in specs]
+
+
+def _container_status(view: View, spec: Obj) -> Obj:
+    name = spec["name"]
+    found, old = view.latest(name), _old_status(view.pod, name)
+    if found is None and old is not None and old.get("containerID"):
+        return _lost(view, old)
+    state, last = _state(view, name, found)
+    status: dict[str, Any] = {
+        "name": name,
+        "state": state,
+        "lastState": last,
+        "ready": _is_ready(view, spec, found),
+        "restartCount": found.attempt if found else 0,
+        "image": found.image if found else spec.get("image", ""),
+        "imageID": found.image_id if found else "",
+    }
+    shown = found if found is None or found.state != "created" else view.previous(name)
+    if shown is not None:
+        status["containerID"] = container_id(shown)
+    status["started"] = _is_started(view, spec, found)
+    return status
+
+
+def container_id(container: Container) -> str:
+    return f"docker://{container.id}"
+
+
+def _old_status(pod: Obj, name: str) -> Obj | None:
+    status = pod.get("status") or {}
+    entries = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+    return next((entry for entry in entries if entry["name"] == name), None)
+
+
+def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
+    """(state, lastState)."""
+    before, waiting = view.previous(name), view.waiting.get(name)
+    last = terminated(before) if before is not None else {}
+    if found is None or found.state == "created":
+        return {"waiting": _as_obj(waiting) if waiting else _not_started(view)}, last
+    if found.state == "running":
+        return {"running": {"startedAt": meta.format_time(found.started_at)} if found.started_at else {}}, last
+    if waiting is not None and restarts(view.pod, found) and not is_finished(view.pod):
+        return {"waiting": _as_obj(waiting)}, terminated(found)
+    return terminated(found), last
+
+
+def terminated(dead: Container) -> Obj:
+    """The state of an exited container."""
+    state: dict[str, Any] = {"exitCode": dead.exit_code, "reason": _reason(dead)}
+    if message := dead.message or (dead.error if dead.started_at is None else ""):
+        state["message"] = message
+    for field, moment in (("startedAt", dead.started_at), ("finishedAt", dead.finished_at)):
+        state[field] = meta.format_time(moment) if moment else None
+    state["containerID"] = container_id(dead)
+    return {"terminated": state}
+
+
+def _reason(dead: Container) -> str:
+    if dead.oom_killed:
+        return "OOMKilled"
+    if dead.started_at is None:
+        return "ContainerCannotRun"
+    return "Completed" if dead.exit_code == 0 else "Error"
+
+
+def _as_obj(waiting: Waiting) -> Obj:
+    return {"reason": waiting.reason} | ({"message": waiting.message} if waiting.message else {})
+
+
+def _not_started(view: View) -> Obj:
+    return {"reason": "PodInitializing" if init_containers(view.pod) else "ContainerCreating"}
+
+
+def _is_ready(view: View, spec: Obj, found: Container | None) -> bool:
+    if found is None:
+        return False
+    if spec in init_containers(view.pod) and not restarts_always(spec):
+        return found.state == "exited" and found.exit_code == 0
+    return found.state == "running" and view.health_of(found).ready
+
+
+def _is_started(view: View, spec: Obj, found: Container | None) -> bool:
+    if found is None or found.state != "running":
+        return False
+    if spec in init_containers(view.pod) and not restarts_always(spec):
+        return False
+    return view.health_of(found).started
+
+
+def _lost(view: View, old: Obj) -> Obj:
+    """Somebody removed the container behind our back."""
+    if is_finished(view.pod) or "terminated" in (old.get("state") or {}):
+        return old
+    unknown = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": LOST}
+    gone = {"terminated": unknown | {"startedAt": None, "finishedAt": None}}
+    entry = old | {"ready": False, "started": False}
+    if meta.is_terminating(view.pod):
+        return entry | {"state": gone}
+    waiting = view.waiting.get(old["name"])
+    state = {"waiting": _as_obj(waiting) if waiting else _not_started(view)}
+    was_running = "running" in (old.get("state") or {})
+    return entry | {"state": state, "lastState": gone if was_running else old.get("lastState") or {}}

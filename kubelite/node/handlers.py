@@ -1,0 +1,183 @@
+"""What probes and lifecycle hooks do: exec, httpGet, tcpSocket, sleep. Called by `probes` and `lifecycle`.
+
+Verdicts and texts follow upstream's `pkg/probe` (http, tcp, exec) and the wording of Go's network errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+from kubelite.config import KUBERNETES_VERSION
+from kubelite.node.runtime import ExecTimeout, Runtime
+from kubelite.objects.meta import Obj
+
+BODY_LIMIT = 10 * 1024
+REDIRECTS = 10
+USER_AGENT = f"kube-probe/{'.'.join(KUBERNETES_VERSION.lstrip('v').split('.')[:2])}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`warning` is a success worth an event."""
+
+    outcome: Literal["success", "warning", "failure"]
+    output: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome != "failure"
+
+
+SUCCESS = Verdict("success")
+
+
+class BadHandler(Exception):
+    """The handler can't be carried out as written (no such named port)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+
+async def run_exec(runtime: Runtime, container_id: str, action: Obj, seconds: float | None) -> Verdict:
+    command = action.get("command") or []
+    try:
+        result = await runtime.execute(container_id, command, seconds)
+    except ExecTimeout as error:
+        return Verdict("failure", f"command timed out: {error}")
+    return Verdict("success" if result.exit_code == 0 else "failure", result.output)
+
+
+async def run_tcp(container: Obj, action: Obj, address: str, seconds: float) -> Verdict:
+    host, port = action.get("host") or address, port_number(container, action["port"])
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await asyncio.open_connection(host, port)
+    except (TimeoutError, OSError) as error:
+        return Verdict("failure", _dial_error(host, port, error))
+    writer.close()
+    return SUCCESS
+
+
+async def run_http(container: Obj, action: Obj, address: str, seconds: float) -> Verdict:
+    """Any status from 200 to 399 is a success; a redirect to another host ends there, with a warning."""
+    url = _url(container, action, address)
+    headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or ()}
+    try:
+        async with asyncio.timeout(seconds):
+            response = await _follow(url, headers)
+    except TimeoutError:
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return Verdict("failure", f'Get "{url}": {why}')
+    except (OSError, EOFError, ValueError) as error:
+        return Verdict("failure", f'Get "{url}": {_http_error(url, error)}')
+    if not 200 <= response.status < 400:
+        return Verdict("failure", f"HTTP probe failed with statuscode: {response.status}")
+    if response.status >= 300:
+        return Verdict("warning", f"Probe terminated redirects, Response body: {response.body}")
+    return Verdict("success", response.body)
+
+
+def port_number(container: Obj, port: int | str) -> int:
+    """A number, or the name of one of the container's ports."""
+    if isinstance(port, int) or port.isdigit():
+        return int(port)
+    for entry in container.get("ports") or ():
+        if entry.get("name") == port:
+            return int(entry["containerPort"])
+    raise BadHandler(f"couldn't find port: {port}")
+
+
+def _url(container: Obj, action: Obj, address: str) -> str:
+    scheme = (action.get("scheme") or "HTTP").lower()
+    path = action.get("path") or "/"
+    port = port_number(container, action["port"])
+    return f"{scheme}://{action.get('host') or address}:{port}{path if path.startswith('/') else '/' + path}"
+
+
+async def _follow(url: str, headers: Mapping[str, str]) -> Response:
+    here = url
+    for _ in range(REDIRECTS):
+        response = await _get(here, headers)
+        target = urljoin(here, response.headers.get("location", ""))
+        if not 300 <= response.status < 400 or target == here:
+            return response
+        if urlsplit(target).hostname != urlsplit(url).hostname:
+            return response
+        here = target
+    raise ValueError(f"stopped after {REDIRECTS} redirects")
+
+
+async def _get(url: str, headers: Mapping[str, str]) -> Response:
+    parts = urlsplit(url)
+    secure = _unverified() if parts.scheme == "https" else None
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=secure)
+    try:
+        writer.write(_request(parts.netloc, f"{parts.path}{'?' + parts.query if parts.query else ''}", headers))
+        await writer.drain()
+        return await _response(reader)
+    finally:
+        writer.close()
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _request(host: str, target: str, headers: Mapping[str, str]) -> bytes:
+    standard = {"Host": host, "User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
+    given = {name.lower() for name in headers}
+    merged = {name: value for name, value in standard.items() if name.lower() not in given} | dict(headers)
+    lines = [f"GET {target or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in merged.items() if value)]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def _response(reader: asyncio.StreamReader) -> Response:
+    status_line = await reader.readline()
+    if not status_line:
+        raise EOFError
+    words = status_line.decode("latin-1").split(" ", 2)
+    if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1][:3].isdigit():
+        raise ValueError(f'malformed HTTP response "{status_line.decode("latin-1").strip()}"')
+    headers = {}
+    while (line := (await reader.readline()).decode("latin-1").strip()) != "":
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    length = min(int(headers.get("content-length") or BODY_LIMIT), BODY_LIMIT)
+    body = await reader.read(length) if length else b""
+    return Response(int(words[1][:3]), headers, body.decode(errors="replace"))
+
+
+def _http_error(url: str, error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "EOF"
+    if isinstance(error, ssl.SSLError):
+        return str(error.reason or error)
+    if isinstance(error, ConnectionResetError):
+        return "read: connection reset by peer"
+    if isinstance(error, OSError):
+        parts = urlsplit(url)
+        return _dial_error(parts.hostname or "", parts.port or 0, error)
+    return str(error)
+
+
+def _dial_error(host: str, port: int, error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"dial tcp {host}:{port}: i/o timeout"
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None or number not in errno.errorcode:
+        return f"dial tcp: lookup {host}: no such host"
+    return f"dial tcp {host}:{port}: connect: {os.strerror(number).lower()}"

@@ -1,0 +1,257 @@
+"""The kubelet: pods bound to this node become containers, and what becomes of those becomes the pods' status.
+
+Made and run by the composition root. It keeps a worker per pod and wakes them: by the API's watch for pods, their
+ConfigMaps, Secrets and claims, by the engine's event stream for containers. Nothing is polled; a slow relist catches
+what an event stream might lose. What runs when it starts is adopted, what belongs to no pod is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kubelite.config import Settings
+from kubelite.node.fields import Machine
+from kubelite.node.images import Images
+from kubelite.node.pod_worker import PodWorker
+from kubelite.node.runtime import Container, EngineError, EngineEvent, Runtime
+from kubelite.node.services import Addresses, Services, TokenProvider
+from kubelite.node.view import all_containers
+from kubelite.node.volume_payload import references
+from kubelite.node.volumes import SHARED_MEMORY
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.client import Client, Event, Recorder
+
+log = logging.getLogger(__name__)
+
+RELIST = 60.0
+ENGINE_RETRY = 1.0
+WATCHED = ("pods", "configmaps", "secrets", "persistentvolumeclaims")
+
+
+class Kubelet:
+    """`run` until cancelled; `ready` once what ran before is adopted."""
+
+    def __init__(
+        self,
+        client: Client,
+        recorder: Recorder,
+        runtime: Runtime,
+        settings: Settings,
+        *,
+        pause_image: str,
+        cluster_dns: str,
+        token: TokenProvider,
+        addresses: Addresses,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        images = Images(client, recorder, runtime, now)
+        self._services = Services(
+            client, recorder, runtime, settings, addresses, images, pause_image, cluster_dns, token, now
+        )
+        self._client = client
+        self._runtime = runtime
+        self._settings = settings
+        self._workers: dict[str, PodWorker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looks: set[asyncio.Task[None]] = set()
+        self.ready = False
+
+    async def run(self) -> None:
+        """Until cancelled. Containers go on running when it ends."""
+        changes = self._client.watch(WATCHED)
+        engine = self._runtime.events()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow_engine(engine), name="engine events")
+                group.create_task(self._relist_slowly(), name="relist")
+                async for change in changes:
+                    self._changed(change)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str:
+        """The engine's id of a container, for exec, attach and logs; KeyError when there is none."""
+        worker = self._workers.get(meta.uid(pod))
+        found = worker.records.by_name().get(container, ()) if worker else ()
+        wanted = found[1:] if previous else found
+        if not wanted:
+            raise KeyError(container)
+        return wanted[0].id
+
+    def pod_address(self, pod: Obj) -> str:
+        """Where the pod's ports are reached from the host; "" while it has no address."""
+        worker = self._workers.get(meta.uid(pod))
+        return worker.address if worker else ""
+
+    # --- the API's side ----------------------------------------------------------------------------------------------
+
+    def _changed(self, change: Event) -> None:
+        if change.plural != "pods":
+            self._wake_readers(change)
+            return
+        uid = meta.uid(change.object)
+        worker = self._workers.get(uid)
+        if worker is not None:
+            if change.type == "MODIFIED" and change.old and _shown(change.old) != _shown(change.object):
+                worker.sources_changed()
+            worker.wake()
+        elif self.ready and change.type != "DELETED" and self._is_ours(change.object):
+            self._begin(change.object, ())
+
+    def _is_ours(self, pod: Obj) -> bool:
+        return bool(pod["spec"].get("nodeName") == self._settings.node_name)
+
+    def _wake_readers(self, change: Event) -> None:
+        """Pods that show a ConfigMap or Secret, or that wait for a claim."""
+        about = (change.plural, meta.name(change.object))
+        for worker in self._workers.values():
+            pod = worker.pod()
+            if pod is not None and worker.namespace == meta.namespace(change.object) and about in _sources(pod):
+                worker.sources_changed()
+
+    def _begin(self, pod: Obj, containers: Iterable[Container]) -> None:
+        uid = meta.uid(pod)
+        before = next(
+            (w for w in self._workers.values() if (w.namespace, w.name) == (meta.namespace(pod), meta.name(pod))), None
+        )
+        worker = self._workers[uid] = PodWorker(self._services, pod, containers, before)
+        self._tasks[uid] = asyncio.get_running_loop().create_task(self._work(worker), name=f"pod {worker.name}")
+
+    async def _work(self, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        except Exception:
+            log.exception("pod %s/%s: its worker failed", worker.namespace, worker.name)
+        finally:
+            del self._workers[worker.uid], self._tasks[worker.uid]
+
+    # --- the engine's side -------------------------------------------------------------------------------------------
+
+    async def _follow_engine(self, engine: AsyncIterator[EngineEvent]) -> None:
+        async for event in engine:
+            await self._engine_event(event)
+
+    async def _engine_event(self, event: EngineEvent) -> None:
+        if event.kind == "resync":
+            await self._resync_surely()
+            return
+        worker = next((w for w in self._workers.values() if w.records.get(event.container_id)), None)
+        if worker is None:
+            return
+        if event.kind == "destroy":
+            worker.forgotten(event.container_id)
+        elif event.kind == "die":
+            self._look(worker, event.container_id)
+
+    def _look(self, worker: PodWorker, container_id: str) -> None:
+        """Find out what the engine has to say of a container now."""
+
+        async def look() -> None:
+            try:
+                found = await self._runtime.inspect(container_id)
+            except EngineError as error:
+                log.info("inspect %s: %s", container_id[:12], error)
+                return
+            if found is None:
+                worker.forgotten(container_id)
+            else:
+                worker.observed(found)
+
+        task = asyncio.get_running_loop().create_task(look(), name=f"look {container_id[:12]}")
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+
+    async def _relist_slowly(self) -> None:
+        while True:
+            await asyncio.sleep(RELIST)
+            if self.ready:
+                await self._resync_surely()
+
+    async def _resync_surely(self) -> None:
+        while True:
+            try:
+                return await self._resync()
+            except EngineError as error:
+                log.info("the engine's containers can't be listed: %s", error)
+                await asyncio.sleep(ENGINE_RETRY)
+
+    async def _resync(self) -> None:
+        """Compare with all that the engine has; the first time, adopt it."""
+        if not self.ready:
+            info = await self._runtime.info()
+            self._services.machine = Machine(int(info.get("NCPU") or 1), int(info.get("MemTotal") or 0))
+        by_pod: dict[str, list[Container]] = defaultdict(list)
+        for container in await self._runtime.containers():
+            self._services.engine_names.add(container.engine_name)
+            by_pod[container.pod_uid].append(container)
+        if self.ready:
+            for worker in self._workers.values():
+                for missing in worker.resynced(by_pod.pop(worker.uid, ())):
+                    self._look(worker, missing)
+        else:
+            self._adopt(by_pod)
+        await self._remove_orphans(by_pod)
+
+    def _adopt(self, by_pod: dict[str, list[Container]]) -> None:
+        """Every pod of the node gets its worker and what already runs of it; unfinished beginnings are left over."""
+        for pod in self._client.list("pods"):
+            if self._is_ours(pod):
+                found = by_pod.pop(meta.uid(pod), [])
+                self._begin(pod, [container for container in found if container.state != "created"])
+                by_pod[meta.uid(pod)] = [container for container in found if container.state == "created"]
+        self._sweep(self._settings.pods)
+        self._sweep(SHARED_MEMORY / f"kubelite-{self._settings.name}")
+        self.ready = True
+
+    def _sweep(self, root: Path) -> None:
+        """Directories of pods that are no more."""
+        for path in root.iterdir() if root.is_dir() else ():
+            if path.name not in self._workers:
+                shutil.rmtree(path, ignore_errors=True)
+
+    async def _remove_orphans(self, by_pod: dict[str, list[Container]]) -> None:
+        """Containers of this cluster whose pod is gone from the API."""
+        orphans = [container for found in by_pod.values() for container in found]
+        await asyncio.gather(*(self._runtime.remove(container.id) for container in orphans))
+        self._services.engine_names -= {container.engine_name for container in orphans}
+
+
+def _shown(pod: Obj) -> tuple[object, object]:
+    """What downward API volumes may show and what may change."""
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations")
+
+
+def _sources(pod: Obj) -> set[tuple[str, str]]:
+    """(plural, name) of every object that the pod's volumes and environment draw on."""
+    found = references(pod)
+    for volume in pod["spec"].get("volumes") or ():
+        if claim := volume.get("persistentVolumeClaim"):
+            found.add(("persistentvolumeclaims", claim["claimName"]))
+        if "ephemeral" in volume:
+            found.add(("persistentvolumeclaims", f"{meta.name(pod)}-{volume['name']}"))
+    for container in all_containers(pod):
+        for source in [
+            *(container.get("envFrom") or ()),
+            *((e.get("valueFrom") or {}) for e in container.get("env") or ()),
+        ]:
+            for key, plural in _ENVIRONMENT_SOURCES.items():
+                if ref := source.get(key):
+                    found.add((plural, ref.get("name", "")))
+    return found
+
+
+_ENVIRONMENT_SOURCES = {
+    "configMapRef": "configmaps",
+    "secretRef": "secrets",
+    "configMapKeyRef": "configmaps",
+    "secretKeyRef": "secrets",
+}

@@ -1,0 +1,457 @@
+"""One pod's worker: looks, plans, acts, publishes the status, and sleeps until something changes.
+
+Started by the kubelet for each pod of the node, woken by changes of the pod and of what its volumes show, by engine
+events, probe results and timers. Each action of the plan runs as a task of its own; the plan knows which are at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kubelite.errors import StatusError
+from kubelite.node import plan as planning
+from kubelite.node import starter, termination, volumes
+from kubelite.node.images import StartFailure
+from kubelite.node.pod_setup import prepare, volume_context
+from kubelite.node.probes import Prober, Subject
+from kubelite.node.records import Records
+from kubelite.node.runtime import SANDBOX, Container, EngineError
+from kubelite.node.services import Services, Signal
+from kubelite.node.status import DEADLINE_MESSAGE, pod_status
+from kubelite.node.view import (
+    Health,
+    View,
+    Waiting,
+    container_of,
+    field_path,
+    full_name,
+    is_finished,
+    is_host_network,
+)
+from kubelite.node.volume_payload import uses_tokens
+from kubelite.node.volumes import Volume, VolumeFailed
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SETUP_FIRST = 0.5
+SETUP_CAP = 122.0
+ENGINE_RETRY = 1.0
+TOKEN_REFRESH = 0.8  # of a token's life
+SETUP = "setup"
+STOP = "stop"
+
+
+class PodWorker:
+    """`run` ends when the pod is gone from the API and from the engine."""
+
+    def __init__(self, services: Services, pod: Obj, containers: Iterable[Container], before: PodWorker | None) -> None:
+        self.services = services
+        self.namespace, self.name, self.uid = meta.namespace(pod) or "", meta.name(pod), meta.uid(pod)
+        self.directory: Path = services.settings.pods / self.uid
+        self.records = Records(containers)
+        self.signal = Signal()
+        self.address = ""
+        self.volumes: Mapping[str, Volume] = {}
+        self.stopping = False
+        self.dead = asyncio.Event()  # no container of this pod runs, and none will again
+        self._before = before
+        self._last = pod
+        self._waiting: dict[str, Waiting] = {}
+        self._probers: dict[str, Prober] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._interruptible: set[asyncio.Future[Any]] = set()
+        self._volumes_ready = False
+        self._stale_volumes = False
+        self._setup_failures = 0
+        self._setup_retry_at: datetime | None = None
+        self._sandbox_retry_at: datetime | None = None
+        self._deadline_exceeded = (pod.get("status") or {}).get("reason") == "DeadlineExceeded"
+        self._grace = termination.GraceClock(services.now)
+        self._adopt(pod)
+
+    # --- what others tell it -----------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        self.signal.notify()
+
+    def sources_changed(self) -> None:
+        """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
+        self._stale_volumes = True
+        self._setup_retry_at = None
+        for name, waiting in self._waiting.items():
+            if waiting.reason == "CreateContainerConfigError":
+                self._waiting[name] = replace(waiting, retry_at=None)
+        self.wake()
+
+    def observed(self, container: Container) -> None:
+        """The engine's present word on one of the pod's containers."""
+        if container.state == "exited":
+            container = replace(container, message=self._message_of(container))
+            self._stop_probes(container.id)
+        self.records.put(container)
+        self.wake()
+
+    def forgotten(self, container_id: str) -> None:
+        """The container doesn't exist any more."""
+        gone = self.records.discard(container_id)
+        if gone is not None:
+            self.services.engine_names.discard(gone.engine_name)
+        self._stop_probes(container_id)
+        self.wake()
+
+    def resynced(self, containers: Iterable[Container]) -> list[str]:
+        """All that the engine had of this pod a moment ago; back come the ids that it didn't mention."""
+        found = {container.id: container for container in containers}
+        for container in found.values():
+            if self.records.get(container.id) is not None:
+                self.observed(container)
+        self.wake()
+        return [known.id for known in self.records.all() if known.id not in found]
+
+    # --- what its actions ask ----------------------------------------------------------------------------------------
+
+    def pod(self) -> Obj | None:
+        """The object as it is now; None when it was removed (or replaced by another of the name)."""
+        found = self.services.client.find("pods", self.namespace, self.name)
+        return found if found is not None and meta.uid(found) == self.uid else None
+
+    def sandbox(self) -> Container | None:
+        found = self.records.sandboxes()
+        return found[0] if found else None
+
+    async def predecessor_gone(self) -> None:
+        if self._before is not None:
+            await self._before.dead.wait()
+            self._before = None
+
+    async def interruptible(self, work: Awaitable[T]) -> T:
+        """Await something that the pod's end may cut short."""
+        future = asyncio.ensure_future(work)
+        self._interruptible.add(future)
+        if self.stopping:
+            future.cancel()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self.stopping and future.cancelled():
+                raise starter.Abandoned from None
+            raise
+        finally:
+            self._interruptible.discard(future)
+            future.cancel()
+
+    def begin_probes(self, pod: Obj, spec: Obj, container: Container, was: Health | None = None) -> None:
+        subject = Subject(pod, spec, container.id, self.address or self.services.host_address)
+        services = self.services
+        self._probers[container.id] = Prober(services.runtime, services.recorder, subject, self.wake, was)
+
+    def container_started(self, container: Container) -> None:
+        """It runs and its postStart hook, if any, is done."""
+        self._waiting.pop(container.name, None)
+        if prober := self._probers.get(container.id):
+            prober.hook_done()
+        self.publish()
+
+    async def stop_container(self, container: Container, message: str) -> None:
+        """End one container of a pod that goes on."""
+        pod = self.pod() or self._last
+        until = self.services.now() + timedelta(seconds=_grace(pod, container, message))
+        await termination.stop_container(self, pod, container, message, lambda: until)
+
+    async def remove(self, container_id: str) -> None:
+        await self.services.runtime.remove(container_id)
+        self.forgotten(container_id)
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        try:
+            await self._live()
+            await self._end()
+        finally:
+            self.dead.set()
+            for prober in self._probers.values():
+                prober.stop()
+            for task in self._tasks.values():
+                task.cancel()
+
+    async def _live(self) -> None:
+        """Until the pod is to go."""
+        while True:
+            pod = self.pod()
+            if pod is None or meta.is_terminating(pod):
+                return
+            self._last = pod
+            now = self.services.now()
+            wake_at = self._check_deadline(pod, now)
+            the_plan = planning.plan(self.view(pod), now)
+            for action in the_plan.actions:
+                self._perform(pod, action)
+            if self._stale_volumes and self._volumes_ready:
+                self._spawn("refresh", self._refresh_volumes(pod))
+            self.publish()
+            until = min(filter(None, (wake_at, the_plan.wake_at)), default=None)
+            await self.signal.wait(max((until - self.services.now()).total_seconds(), 0) if until else None)
+
+    def view(self, pod: Obj) -> View:
+        return View(
+            pod=pod,
+            sandboxes=self.records.sandboxes(),
+            containers=self.records.by_name(),
+            waiting=self._waiting,
+            health={container_id: prober.health for container_id, prober in self._probers.items()},
+            busy=frozenset(self._tasks),
+            volumes_ready=self._volumes_ready,
+            setup_retry_at=self._setup_retry_at,
+            sandbox_retry_at=self._sandbox_retry_at,
+            address=self.address,
+            host_address=self.services.host_address,
+            deadline_exceeded=self._deadline_exceeded,
+        )
+
+    def publish(self, *, terminated: bool = False) -> None:
+        """Write the status if it says anything new."""
+        pod = self.pod()
+        if pod is None:
+            return
+        status = pod_status(self.view(pod), self.services.now(), terminated=terminated)
+        if status == pod.get("status"):
+            return
+        metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
+        fresh = {**pod, "metadata": metadata, "status": status}
+        with contextlib.suppress(StatusError):
+            self.services.client.update("pods", fresh, "status")
+
+    def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
+        """activeDeadlineSeconds: when it ends, or None."""
+        allowed = pod["spec"].get("activeDeadlineSeconds")
+        started = (pod.get("status") or {}).get("startTime")
+        if allowed is None or started is None or self._deadline_exceeded or is_finished(pod):
+            return None
+        end = meta.parse_time(started) + timedelta(seconds=allowed)
+        if now < end:
+            return end
+        self._deadline_exceeded = True
+        self.services.recorder.event(pod, "Normal", "DeadlineExceeded", DEADLINE_MESSAGE)
+        return None
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    def _perform(self, pod: Obj, action: planning.Action) -> None:
+        match action:
+            case planning.SetUp():
+                self._spawn(SETUP, self._set_up(pod))
+            case planning.CreateSandbox():
+                self._spawn(SANDBOX, self._create_sandbox(pod, action))
+            case planning.StartContainer():
+                self._spawn(action.name, self._start_container(pod, action))
+            case planning.KillContainer():
+                self._spawn(action.container.name, self.stop_container(action.container, action.message))
+            case planning.HoldBack():
+                self._hold_back(pod, action)
+            case planning.Remove():
+                self._spawn(f"rm:{action.container.id}", self.remove(action.container.id))
+            case planning.StopPod():
+                self._spawn(STOP, self._stop_finished(pod))
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        if name in self._tasks:
+            work.close()
+            return
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._guard(name, work), name=f"{self.name} {name}")
+
+    async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except starter.Abandoned:
+            log.debug("%s/%s: %s: abandoned", self.namespace, self.name, name)
+        except EngineError as error:
+            log.info("%s/%s: %s: %s", self.namespace, self.name, name, error)
+            await asyncio.sleep(ENGINE_RETRY)
+        except Exception:
+            log.exception("%s/%s: %s failed", self.namespace, self.name, name)
+            await asyncio.sleep(ENGINE_RETRY)
+        finally:
+            self._tasks.pop(name, None)
+            self.wake()
+
+    async def _set_up(self, pod: Obj) -> None:
+        services = self.services
+        if not is_host_network(pod) and not self.address:
+            wanted = meta.annotations(pod).get("kubelite.io/ip", "")
+            self.address = services.addresses.allocate(self.uid, wanted)
+        context = volume_context(services, pod, self.address, self.directory)
+        try:
+            self.volumes = await asyncio.to_thread(prepare, services, pod, self.address, context)
+        except VolumeFailed as error:
+            services.recorder.event(pod, "Warning", "FailedMount", str(error))
+            delay = min(SETUP_FIRST * 2**self._setup_failures, SETUP_CAP)
+            self._setup_failures += 1
+            self._setup_retry_at = services.now() + timedelta(seconds=delay)
+            return
+        self._volumes_ready, self._setup_failures, self._stale_volumes = True, 0, False
+        if uses_tokens(pod):
+            self._spawn("tokens", self._renew_tokens(pod))
+
+    async def _refresh_volumes(self, pod: Obj) -> None:
+        self._stale_volumes = False
+        context = volume_context(self.services, pod, self.address, self.directory)
+        try:
+            await asyncio.to_thread(volumes.refresh, pod, context)
+        except VolumeFailed as error:
+            self.services.recorder.event(pod, "Warning", "FailedMount", str(error))
+
+    async def _renew_tokens(self, pod: Obj) -> None:
+        await asyncio.sleep(_token_life(pod) * TOKEN_REFRESH)
+        self._stale_volumes = True
+        self.wake()
+
+    async def _create_sandbox(self, pod: Obj, action: planning.CreateSandbox) -> None:
+        recorder, services = self.services.recorder, self.services
+        if action.attempt:
+            message = "Pod sandbox changed, it will be killed and re-created."
+            recorder.event(pod, "Normal", "SandboxChanged", message)
+        try:
+            await starter.create_sandbox(self, pod, action)
+        except EngineError as error:
+            recorder.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            self._sandbox_retry_at = services.now() + timedelta(seconds=ENGINE_RETRY)
+            if "Address already in use" in str(error) and not meta.annotations(pod).get("kubelite.io/ip"):
+                services.addresses.release(self.uid)
+                self.address, self._volumes_ready = "", False
+
+    async def _start_container(self, pod: Obj, action: planning.StartContainer) -> None:
+        spec = container_of(pod, action.name)
+        if spec is None:
+            return
+        try:
+            await starter.start_container(self, pod, spec, action)
+        except StartFailure as failure:
+            if failure.reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
+                path = field_path(pod, action.name)
+                self.services.recorder.event(pod, "Warning", "Failed", f"Error: {failure.reason}", path)
+            self._waiting[action.name] = Waiting(failure.reason, failure.message, failure.retry_at)
+
+    def _hold_back(self, pod: Obj, action: planning.HoldBack) -> None:
+        who = full_name(pod)
+        message = f"back-off {_duration(action.seconds)} restarting failed container={action.name} pod={who}"
+        self._waiting[action.name] = Waiting("CrashLoopBackOff", message, action.until)
+        text = f"Back-off restarting failed container {action.name} in pod {who}"
+        self.services.recorder.event(pod, "Warning", "BackOff", text, field_path(pod, action.name))
+
+    async def _stop_finished(self, pod: Obj) -> None:
+        """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
+        until = self.services.now() + timedelta(seconds=termination.grace_of(pod))
+        await termination.stop_all(self, pod, lambda: until)
+        for sandbox in self.records.sandboxes():
+            await self.remove(sandbox.id)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """The pod is to go: end its containers, say how they ended, let the object go, then clean up."""
+        self.stopping = True
+        for future in list(self._interruptible):
+            future.cancel()
+        for prober in self._probers.values():
+            prober.stop(keep_readiness=True)
+        self.wake()
+        await self._settle()
+        await termination.stop_all(self, self.pod() or self._last, lambda: self._grace.deadline(self.pod()))
+        self.dead.set()
+        self.publish(terminated=True)
+        with contextlib.suppress(StatusError):
+            self.services.client.delete("pods", self.namespace, self.name, grace=0, uid=self.uid)
+        await self._clean_up()
+
+    async def _settle(self) -> None:
+        """Wait for actions that can't be interrupted: an engine call that is under way."""
+        while tasks := [task for name, task in self._tasks.items() if name not in ("tokens", "refresh")]:
+            await asyncio.wait(tasks)
+
+    async def _clean_up(self) -> None:
+        """Containers, address and directory. The engine may be away; this comes back until it's done."""
+        while left := self.records.all():
+            try:
+                await asyncio.gather(*(self.remove(container.id) for container in left))
+            except EngineError as error:
+                log.info("%s/%s: %s", self.namespace, self.name, error)
+                await asyncio.sleep(ENGINE_RETRY)
+        self.services.addresses.release(self.uid)
+        self.services.images.forget(self.uid)
+        memory = volumes.memory_directory(self.services.settings.name, self.uid)
+        await asyncio.to_thread(volumes.tear_down, self.directory, memory)
+
+    # --- adoption ----------------------------------------------------------------------------------------------------
+
+    def _adopt(self, pod: Obj) -> None:
+        """Take over what an earlier kubelet left running: nothing is restarted for it."""
+        sandbox = self.sandbox()
+        if sandbox is None:
+            return
+        if sandbox.address and self.services.addresses.reserve(self.uid, sandbox.address):
+            self.address = sandbox.address
+        for container in self.records.running():
+            if spec := container_of(pod, container.name):
+                self.begin_probes(pod, spec, container, _health_before(pod, spec, container))
+        for container in self.records.all():
+            if container.state == "exited":
+                self.records.put(replace(container, message=self._message_of(container)))
+
+    def _stop_probes(self, container_id: str) -> None:
+        if prober := self._probers.pop(container_id, None):
+            prober.stop()
+
+    def _message_of(self, container: Container) -> str:
+        if not container.message_file:
+            return container.message
+        try:
+            return Path(container.message_file).read_bytes()[:4096].decode(errors="replace")
+        except OSError:
+            return container.message
+
+
+def _health_before(pod: Obj, spec: Obj, container: Container) -> Health:
+    """What the status says of this very container; for one that it doesn't know yet, as if it had just started."""
+    status = pod.get("status") or {}
+    for entry in [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]:
+        if entry.get("containerID") == f"docker://{container.id}" and "running" in (entry.get("state") or {}):
+            return Health(started=bool(entry.get("started")), ready=bool(entry.get("ready")))
+    return Health(started="startupProbe" not in spec)
+
+
+def _grace(pod: Obj, container: Container, message: str) -> int:
+    """A probe may have a grace period of its own for the kill that it causes."""
+    spec = container_of(pod, container.name) or {}
+    for kind, word in (("livenessProbe", "liveness probe"), ("startupProbe", "startup probe")):
+        own = (spec.get(kind) or {}).get("terminationGracePeriodSeconds")
+        if word in message and own is not None:
+            return int(own)
+    return termination.grace_of(pod)
+
+
+def _token_life(pod: Obj) -> int:
+    """The shortest-lived token that the pod's volumes show."""
+    return min(
+        int(source["serviceAccountToken"].get("expirationSeconds") or 3600)
+        for volume in pod["spec"].get("volumes") or ()
+        for source in (volume.get("projected") or {}).get("sources") or ()
+        if "serviceAccountToken" in source
+    )
+
+
+def _duration(seconds: int) -> str:
+    """As Go prints a duration of whole seconds."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,178 @@
+"""Ends containers: preStop, the stop signal, and SIGKILL at the deadline. Called by the pod worker.
+
+Follows upstream's `killContainer` and its termination ordering: preStop hooks of all containers run at once, sidecars
+get their signal only when the regular containers are gone, last one first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kubelite.node.lifecycle import HookFailed, run_hook
+from kubelite.node.runtime import Container, EngineError
+from kubelite.node.view import container_of, field_path, init_containers, restarts_always
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+
+if TYPE_CHECKING:
+    from kubelite.node.pod_worker import PodWorker
+
+SHUTDOWN_WINDOW = timedelta(seconds=2)  # what a container gets at least, though its preStop hook used up the grace
+RETRY = 1.0
+
+Deadline = Callable[[], datetime]  # may move closer while a container is being stopped
+
+
+def grace_of(pod: Obj) -> int:
+    """Seconds that a pod's containers get when nobody says otherwise."""
+    grace = pod["spec"].get("terminationGracePeriodSeconds")
+    return 30 if grace is None else int(grace)
+
+
+class GraceClock:
+    """The deadline of a deleted pod; every later delete may shorten it."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._seen: dict[int, datetime] = {}
+
+    def deadline(self, pod: Obj | None) -> datetime:
+        """`pod` is the object as it is now; None when it was removed by force."""
+        now = self._now()
+        if pod is None:
+            return now
+        grace = int(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+        first = self._seen.setdefault(grace, now)
+        # Written in whole seconds; it matters when this kubelet wasn't there when the delete came.
+        written = meta.parse_time(pod["metadata"]["deletionTimestamp"]) + timedelta(seconds=1)
+        return min(first + timedelta(seconds=grace), written)
+
+
+async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
+    """End everything that runs in the pod; returns when it is dead."""
+    sidecars = [spec["name"] for spec in init_containers(pod) if restarts_always(spec)]
+    gone: dict[str, asyncio.Event] = {name: asyncio.Event() for name in sidecars}
+    regulars_gone = asyncio.Event()
+    running = worker.records.running()
+    async with asyncio.TaskGroup() as group:
+        regular = [
+            group.create_task(stop_container(worker, pod, c, "", deadline)) for c in running if c.name not in gone
+        ]
+        for container in running:
+            if container.name in gone:
+                turn = _turn(sidecars, container.name, gone, regulars_gone)
+                group.create_task(_stop_sidecar(worker, pod, container, deadline, turn, gone[container.name]))
+        for name in set(gone) - {container.name for container in running}:
+            gone[name].set()
+        if regular:
+            await asyncio.wait(regular)
+        regulars_gone.set()
+
+
+def _turn(order: list[str], name: str, gone: dict[str, asyncio.Event], regulars: asyncio.Event) -> list[asyncio.Event]:
+    """Who must be gone before this sidecar: the regular containers and the sidecars that came after it."""
+    return [regulars, *(gone[later] for later in order[order.index(name) + 1 :])]
+
+
+async def _stop_sidecar(
+    worker: PodWorker,
+    pod: Obj,
+    container: Container,
+    deadline: Deadline,
+    turn: list[asyncio.Event],
+    done: asyncio.Event,
+) -> None:
+    try:
+        await stop_container(worker, pod, container, "", deadline, turn)
+    finally:
+        done.set()
+
+
+async def stop_container(
+    worker: PodWorker,
+    pod: Obj,
+    container: Container,
+    message: str,
+    deadline: Deadline,
+    turn: list[asyncio.Event] | None = None,
+) -> None:
+    """End one container; `message` is the Killing event's, by default upstream's."""
+    services, path = worker.services, field_path(pod, container.name)
+    text = message or f"Stopping container {container.name}"
+    services.recorder.event(pod, "Normal", "Killing", text, path)
+    graceful = deadline() > services.now()
+    if graceful:
+        await _pre_stop(worker, pod, container, deadline)
+        for event in turn or ():
+            await _until(worker, event.is_set, deadline)
+        window = services.now() + SHUTDOWN_WINDOW
+        await _persist(worker, container, container.stop_signal)
+        await _until(worker, lambda: _is_gone(worker, container), _at_least(worker, deadline, window))
+    while not _is_gone(worker, container):
+        await _persist(worker, container, "SIGKILL")
+        await _refresh(worker, container)
+
+
+def _at_least(worker: PodWorker, deadline: Deadline, window: datetime) -> Deadline:
+    """The shutdown window counts, unless the pod was removed by force."""
+    return lambda: deadline() if worker.pod() is None else max(deadline(), window)
+
+
+async def _pre_stop(worker: PodWorker, pod: Obj, container: Container, deadline: Deadline) -> None:
+    spec = container_of(pod, container.name)
+    hook = ((spec or {}).get("lifecycle") or {}).get("preStop")
+    if spec is None or not hook:
+        return
+    work = asyncio.ensure_future(run_hook(worker.services.runtime, container.id, spec, hook, worker.address))
+    work.add_done_callback(lambda _: worker.signal.notify())
+    await _until(worker, lambda: work.done() or _is_gone(worker, container), deadline)
+    if not work.done():
+        work.cancel()
+    try:
+        await work
+    except HookFailed:
+        path = field_path(pod, container.name)
+        worker.services.recorder.event(pod, "Warning", "FailedPreStopHook", "PreStopHook failed", path)
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+
+
+def _is_gone(worker: PodWorker, container: Container) -> bool:
+    found = worker.records.get(container.id)
+    return found is None or found.state != "running"
+
+
+async def _until(worker: PodWorker, holds: Callable[[], bool], deadline: Deadline) -> None:
+    """Wait for a condition, or for the deadline, which may move."""
+    while not holds():
+        left = (deadline() - worker.services.now()).total_seconds()
+        if left <= 0:
+            return
+        await worker.signal.wait(left)
+
+
+async def _persist(worker: PodWorker, container: Container, signal: str) -> None:
+    """Send a signal, also to a container of an engine that is just restarting."""
+    while not _is_gone(worker, container):
+        try:
+            await worker.services.runtime.kill(container.id, signal)
+            return
+        except EngineError:
+            await asyncio.sleep(RETRY)
+
+
+async def _refresh(worker: PodWorker, container: Container) -> None:
+    try:
+        found = await worker.services.runtime.inspect(container.id)
+    except EngineError:
+        return
+    if found is None:
+        worker.forgotten(container.id)
+    else:
+        worker.observed(found)
+    if found is not None and found.state == "running":
+        await worker.signal.wait(RETRY)

@@ -1,0 +1,126 @@
+"""What the pure parts look at: a pod, what the engine has of it, and what the kubelet remembers. PURE.
+
+Built by the pod worker before each decision, read by `plan` and `status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kubelite.node.runtime import Container
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container isn't running, and when to try again (None: when something changes)."""
+
+    reason: str
+    message: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Results of a running container's probes."""
+
+    started: bool = False  # its postStart hook returned and its startup probe, if any, succeeded
+    ready: bool = False
+    doomed: str = ""  # the message with which it is to be killed
+
+
+NO_HEALTH = Health()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One pod at one moment."""
+
+    pod: Obj
+    sandboxes: tuple[Container, ...] = ()  # newest first
+    containers: Mapping[str, tuple[Container, ...]] = field(default_factory=dict)  # by name, newest first
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    health: Mapping[str, Health] = field(default_factory=dict)  # by container id
+    busy: frozenset[str] = frozenset()  # names of containers (or POD) that an action is at work on
+    volumes_ready: bool = False
+    setup_retry_at: datetime | None = None
+    sandbox_retry_at: datetime | None = None
+    address: str = ""
+    host_address: str = ""
+    deadline_exceeded: bool = False
+
+    @property
+    def sandbox(self) -> Container | None:
+        return self.sandboxes[0] if self.sandboxes else None
+
+    @property
+    def has_running_sandbox(self) -> bool:
+        return self.sandbox is not None and self.sandbox.state == "running"
+
+    def latest(self, name: str) -> Container | None:
+        found = self.containers.get(name)
+        return found[0] if found else None
+
+    def previous(self, name: str) -> Container | None:
+        """The one that ended before the latest."""
+        found = self.containers.get(name, ())
+        return found[1] if len(found) > 1 else None
+
+    def health_of(self, container: Container | None) -> Health:
+        return self.health.get(container.id, NO_HEALTH) if container else NO_HEALTH
+
+    def running(self) -> Iterator[Container]:
+        for found in self.containers.values():
+            yield from (container for container in found if container.state == "running")
+
+
+def init_containers(pod: Obj) -> list[Obj]:
+    return pod["spec"].get("initContainers") or []
+
+
+def regular_containers(pod: Obj) -> list[Obj]:
+    return pod["spec"].get("containers") or []
+
+
+def all_containers(pod: Obj) -> list[Obj]:
+    return [*init_containers(pod), *regular_containers(pod)]
+
+
+def is_sidecar(pod: Obj, name: str) -> bool:
+    return any(c["name"] == name and restarts_always(c) for c in init_containers(pod))
+
+
+def restarts_always(container: Obj) -> bool:
+    """An init container with this policy is a sidecar: it runs beside the others for the pod's whole life."""
+    return container.get("restartPolicy") == "Always"
+
+
+def restart_policy(pod: Obj) -> str:
+    return str(pod["spec"].get("restartPolicy") or "Always")
+
+
+def container_of(pod: Obj, name: str) -> Obj | None:
+    return next((container for container in all_containers(pod) if container["name"] == name), None)
+
+
+def field_path(pod: Obj, name: str) -> str:
+    """Where events about a container point."""
+    kind = "initContainers" if any(c["name"] == name for c in init_containers(pod)) else "containers"
+    return f"spec.{kind}{{{name}}}"
+
+
+def full_name(pod: Obj) -> str:
+    """`name_namespace(uid)`, as kubelet's messages write a pod."""
+    return f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
+
+
+def is_host_network(pod: Obj) -> bool:
+    return bool(pod["spec"].get("hostNetwork"))
+
+
+def is_finished(pod: Obj) -> bool:
+    """Its phase is terminal: nothing of it will run again."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
