@@ -74,6 +74,8 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         errors += within(f"spec.persistentVolumeClaimRetentionPolicy.{name}", policy, ("Retain", "Delete"))
     errors += not_negative(spec, "replicas", "minReadySeconds")
     errors += validation.not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
+    if name := spec.get("serviceName"):
+        errors += validation.values("spec.serviceName", name, validation.dns_label(name))
     errors += selector_and_labels(spec, "statefulset")
     errors += _template_with_claims(spec)
     errors += runs_for_ever(spec, "StatefulSet")

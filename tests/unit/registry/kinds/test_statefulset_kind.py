@@ -143,6 +143,7 @@ WRONG: list[tuple[Obj, list[str]]] = [
             f'template.metadata.labels: Invalid value: {{"app":"headless-pod"}}: {NO_MATCH}',
         ],
     ),
+    ({"serviceName": "a.b"}, ['serviceName: Invalid value: "a.b": must not contain dots']),
     ({"selector": {}}, ["selector: Invalid value: {}: empty selector is invalid for statefulset"]),
     (
         {"selector": {"matchLabels": {"app": "other"}}},
