@@ -37,9 +37,10 @@ from kubelite.controllers.statefulset.controller import StatefulSetController
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
+from kubelite.net.ipam import Allocator
+from kubelite.node.docker_network import ensure_network
 from kubelite.node.docker_runtime import DockerRuntime
 from kubelite.node.kubelet import Kubelet
-from kubelite.node.network import ensure_network
 from kubelite.node.node_status import register_node
 from kubelite.node.streams import NodeStreams
 from kubelite.objects import meta
@@ -91,6 +92,7 @@ class Cluster:
             pause_image=images.pause,
             cluster_dns=str(settings.dns_pod_address),
             token=self._service_account_token,
+            addresses=Allocator(settings.pod_cidr),
         )
 
     def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
@@ -214,7 +216,9 @@ class Cluster:
             await self._listen(runner, str(self._settings.gateway))
         except OSError as error:
             log.warning("pods can't reach the API at %s: %s", self._settings.gateway, error)
-        register_node(self.registry, self._settings, await self._runtime.info(), KUBERNETES_VERSION)
+        register_node(
+            self.registry, self._settings, await self._runtime.info(), KUBERNETES_VERSION, self.registry.now()
+        )
 
     # readiness
 

@@ -18,25 +18,35 @@ if TYPE_CHECKING:
 class Wanted(Protocol):
     """Which streams a client wants (`kubelite.streams.remote.StreamOptions`)."""
 
-    stdin: bool
-    stdout: bool
-    stderr: bool
-    tty: bool
+    @property
+    def stdin(self) -> bool: ...
+    @property
+    def stdout(self) -> bool: ...
+    @property
+    def stderr(self) -> bool: ...
+    @property
+    def tty(self) -> bool: ...
 
 
 class Log(Protocol):
     """Which part of a log a client wants (`kubelite.api.pods.LogOptions`)."""
 
-    follow: bool
-    tail: int | None
-    since: str | None
-    timestamps: bool
+    @property
+    def follow(self) -> bool: ...
+    @property
+    def tail(self) -> int | None: ...
+    @property
+    def since(self) -> str | None: ...
+    @property
+    def timestamps(self) -> bool: ...
 
 
 class Containers(Protocol):
     """The kubelet, as far as it is asked here."""
 
-    def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str | None: ...
+    def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str:
+        """KeyError when there is none."""
+        ...
 
 
 class NodeStreams:
@@ -47,7 +57,10 @@ class NodeStreams:
         self._containers = containers
 
     def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str | None:
-        return self._containers.container_id(pod, container, previous=previous)
+        try:
+            return self._containers.container_id(pod, container, previous=previous)
+        except KeyError:
+            return None
 
     async def exec(self, container_id: str, command: Sequence[str], options: Wanted) -> Process:
         return await docker_streams.exec_process(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 PATTERN_MESSAGE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
@@ -41,9 +41,9 @@ def parse(value: str | int | float) -> Decimal:
 
 def to_bytes(value: str | int | float) -> int:
     """Whole bytes, rounded up as upstream's Value() does."""
-    return int(-(-parse(value) // 1))
+    return int(parse(value).to_integral_value(ROUND_CEILING))
 
 
 def to_milli(value: str | int | float) -> int:
     """Thousandths, rounded up as upstream's MilliValue() does."""
-    return int(-(-parse(value) * 1000 // 1))
+    return int((parse(value) * 1000).to_integral_value(ROUND_CEILING))
