@@ -16,7 +16,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
@@ -46,20 +46,62 @@ class Status:
     checks: Sequence[str] = ()
 
 
+class StartFailed(Exception):
+    """The control plane ended before it was ready; the text says why."""
+
+
 def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
     """Bring the cluster up and wait until it is ready; False when it was up already."""
     from kubelite import serve
 
     if status(settings).ready:
         return False
-    client = find.connect(endpoint)
-    try:
-        images.ensure(client, images.REQUIRED, progress)
-        settings = prepare(settings, client, progress)
-    finally:
-        client.close()
-    serve.start(settings, endpoint, cluster_images(), progress)
+    with _alone(settings):
+        if status(settings).ready:
+            return False
+        settings = _with_images(settings, endpoint, progress)
+        serve.start(settings, endpoint, cluster_images(), progress)
     return True
+
+
+def serve_here(settings: Settings, endpoint: Endpoint, progress: Progress, report: Callable[[str, str], None]) -> None:
+    """As `up`, but serve in this process until it is told to stop; `report` hears what the daemon would report."""
+    from kubelite import serve
+    from kubelite.cluster import AlreadyRunning
+
+    with _alone(settings):
+        settings = _with_images(settings, endpoint, progress)
+    try:
+        serve.run(settings, endpoint, cluster_images(), report)
+    except AlreadyRunning:
+        raise StartFailed(f"another process is already serving cluster {settings.name}") from None
+
+
+def _with_images(settings: Settings, endpoint: Endpoint, progress: Progress) -> Settings:
+    with contextlib.closing(find.connect(endpoint)) as client:
+        images.ensure(client, images.REQUIRED, progress)
+        return prepare(settings, client, progress)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One command at a time changes a cluster's life. The lock file goes with its last holder."""
+    import fcntl
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    path = settings.home / f".{settings.name}.lock"
+    while True:
+        file = path.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Whoever held it before may have removed the file that we waited for.
+        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            break
+        file.close()
+    try:
+        yield
+    finally:
+        path.unlink()
+        file.close()
 
 
 def cluster_images() -> Any:

@@ -22,15 +22,12 @@ from kubelite.cluster import AlreadyRunning, Cluster, Images, sole_server
 from kubelite.config import Settings
 from kubelite.engine import find
 from kubelite.engine.find import Endpoint
+from kubelite.lifecycle import StartFailed
 
 Progress = Callable[[str], None]
 Report = Callable[[str, str], None]  # kind (progress, ready, error), text
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-class StartFailed(Exception):
-    """The control plane ended before it was ready; the text says why and where its log is."""
 
 
 def run(settings: Settings, endpoint: Endpoint, images: Images, report: Report) -> None:

@@ -1,0 +1,138 @@
+"""`up`, `down`, `delete`: a cluster's life, told in a few lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+
+from kubelite import lifecycle
+from kubelite.cli.failure import Failure
+from kubelite.cli.progress import Progress
+from kubelite.config import DEFAULT_NAME, POD_CIDR, SERVICE_CIDR, Settings
+from kubelite.engine import EngineError, daemon, find
+from kubelite.engine.find import Endpoint
+
+_CHOICES = (
+    ("pod_cidr", "--pod-cidr", "pod network"),
+    ("service_cidr", "--service-cidr", "service range"),
+    ("domain", "--domain", "domain"),
+    ("api_port", "--api-port", "API port"),
+)
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings:
+    """The cluster's settings: a new one takes the options, an existing one has chosen already."""
+    given = {
+        field: getattr(arguments, field) for field, _, _ in _CHOICES if getattr(arguments, field, None) is not None
+    }
+    existing = Settings.load(arguments.name)
+    if existing is None:
+        return replace(Settings(name=arguments.name), **given)
+    for field, option, what in _CHOICES:
+        has = getattr(existing, field)
+        if given.get(field, has) != has:
+            raise Failure(
+                f"cluster {existing.name} was created with {what} {has}; it can't become {given[field]}",
+                f"leave out {option}, or remove the cluster first: kubelite delete{of(existing)}",
+            )
+    return existing
+
+
+def of(settings: Settings) -> str:
+    """` --name NAME` where it has to be typed."""
+    return "" if settings.name == DEFAULT_NAME else f" --name {settings.name}"
+
+
+def up(arguments: argparse.Namespace, progress: Progress) -> int:
+    started = time.monotonic()
+    settings = settings_for(arguments)
+    endpoint = daemon.ensure(arguments.install_engine, progress)
+    if arguments.foreground:
+        return _serve(settings, endpoint, progress)
+    fresh = bring_up(settings, endpoint, progress)
+    settings = Settings.load(settings.name) or settings
+    progress.wipe()
+    took = f" ({time.monotonic() - started:.1f} s)" if fresh else " already"
+    print(f"cluster {settings.name} is up{took}")
+    for line in particulars(settings):
+        print(f"  {line}")
+    print("type next:")
+    for line in next_steps(settings):
+        print(f"  {line}")
+    return 0
+
+
+def bring_up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
+    """As `lifecycle.up`, with what goes wrong as a Failure."""
+    try:
+        return lifecycle.up(settings, endpoint, progress)
+    except lifecycle.StartFailed as error:
+        raise Failure(f"cluster {settings.name} did not start: {error}", f"its log: {settings.log}") from None
+
+
+def _serve(settings: Settings, endpoint: Endpoint, progress: Progress) -> int:
+    def report(kind: str, text: str) -> None:
+        if kind == "ready":
+            progress(f"cluster {settings.name} is up; its kubeconfig is {settings.kubeconfig}")
+        else:
+            progress(text)
+
+    try:
+        lifecycle.serve_here(settings, endpoint, progress, report)
+    except lifecycle.StartFailed as error:
+        raise Failure(str(error)) from None
+    return 0
+
+
+def particulars(settings: Settings) -> list[str]:
+    """Where the cluster differs from what the documentation shows."""
+    default = Settings()
+    found = [
+        f"{what}: {getattr(settings, field)} (default {getattr(default, field)})"
+        for field, _, what in _CHOICES
+        if getattr(settings, field) != getattr(default, field)
+    ]
+    if settings.service_cidr != SERVICE_CIDR or settings.pod_cidr != POD_CIDR:
+        found.append(f"cluster DNS: {settings.dns_service_address}, pod {settings.dns_pod_address}")
+    return found
+
+
+def next_steps(settings: Settings) -> list[str]:
+    return [
+        f"export KUBECONFIG={settings.kubeconfig}",
+        f"  (or, to keep your own clusters beside it: kubelite kubeconfig --merge{of(settings)})",
+        "kubectl get pods -A",
+    ]
+
+
+def down(arguments: argparse.Namespace, progress: Progress) -> int:
+    settings = Settings.load(arguments.name) or Settings(name=arguments.name)
+    endpoint = find.find()
+    if endpoint is None and not arguments.keep_pods:
+        sys.stderr.write("no container engine answers: only the control plane is stopped\n")
+    stopped = lifecycle.down(settings, endpoint, progress, keep_pods=arguments.keep_pods)
+    progress.wipe()
+    what = "is down; objects and volumes are kept" if stopped else "was down already"
+    print(f"cluster {settings.name} {what}")
+    return 0
+
+
+def delete(arguments: argparse.Namespace, progress: Progress) -> int:
+    settings = Settings.load(arguments.name) or Settings(name=arguments.name)
+    endpoint = find.find()
+    if endpoint is None and settings.directory.exists():
+        raise EngineError(
+            f"no container engine answers, so the containers of cluster {settings.name} can't be removed",
+            "start the engine that they run on first, or name it: export DOCKER_HOST=...",
+        )
+    found = lifecycle.delete(settings, endpoint, progress, keep_volumes=arguments.keep_volumes)
+    progress.wipe()
+    if not found:
+        print(f"there is no cluster {settings.name}")
+    elif arguments.keep_volumes:
+        print(f"cluster {settings.name} is deleted; its volumes are kept in {settings.volumes}")
+    else:
+        print(f"cluster {settings.name} is deleted")
+    return 0

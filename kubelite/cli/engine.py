@@ -1,0 +1,43 @@
+"""`engine status|install|start|stop`."""
+
+from __future__ import annotations
+
+import argparse
+
+from kubelite.cli.progress import Progress
+from kubelite.engine import EngineError, daemon, find
+from kubelite.engine import install as installer
+from kubelite.engine.find import Endpoint
+
+
+def described(endpoint: Endpoint) -> str:
+    return f"{endpoint.product} {endpoint.version} at {endpoint.url} ({endpoint.origin})"
+
+
+def status(arguments: argparse.Namespace, progress: Progress) -> int:
+    endpoint = find.find()
+    if endpoint is None:
+        raise EngineError("no container engine answers on this machine", installer.cure())
+    print(described(endpoint))
+    return 0
+
+
+def install(arguments: argparse.Namespace, progress: Progress) -> int:
+    endpoint = daemon.ensure(True, progress)
+    progress.wipe()
+    print(described(endpoint))
+    return 0
+
+
+def start(arguments: argparse.Namespace, progress: Progress) -> int:
+    endpoint = find.find() or daemon.start(progress)
+    progress.wipe()
+    print(described(endpoint))
+    return 0
+
+
+def stop(arguments: argparse.Namespace, progress: Progress) -> int:
+    stopped = daemon.stop(progress)
+    progress.wipe()
+    print("kubelite's engine is stopped" if stopped else "kubelite runs no engine of its own")
+    return 0

@@ -1,0 +1,74 @@
+"""`status`: how a cluster is, part by part."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import ssl
+from collections.abc import Iterator
+
+from kubelite import lifecycle
+from kubelite.cli import text
+from kubelite.cli.client import ApiError, Client, Obj
+from kubelite.cli.cluster import of
+from kubelite.cli.engine import described
+from kubelite.cli.progress import Progress
+from kubelite.cli.volumes import claims_by_volume, used
+from kubelite.config import Settings
+from kubelite.engine import find
+
+_DNS = "/api/v1/namespaces/kube-system/endpoints/kube-dns"
+
+
+def status(arguments: argparse.Namespace, progress: Progress) -> int:
+    settings = Settings.load(arguments.name) or Settings(name=arguments.name)
+    found = lifecycle.status(settings)
+    engine = find.find()
+    rows = [["cluster", f"{settings.name}: {_verdict(found)}"]]
+    rows.append(["engine", described(engine) if engine else "none answers"])
+    rows += [["API", _api(settings, found)]] if found.pid else []
+    if found.pid and settings.kubeconfig.exists():
+        try:
+            rows += _inside(Client.of(settings), settings)
+        except (OSError, ssl.SSLError, http.client.HTTPException, ApiError) as error:
+            rows.append(["", f"the API does not answer: {error}"])
+    print(text.columns(rows))
+    up = found.ready and engine is not None
+    if not up:
+        failed = [line for line in found.checks if not line.startswith("[+]")]
+        print("\n".join([*failed, f"type: kubelite up{of(settings)}"] if found.pid is None else failed))
+    return 0 if up else 1
+
+
+def _verdict(found: lifecycle.Status) -> str:
+    if found.pid is None:
+        return "down" if found.exists else "there is none"
+    return f"{'up' if found.ready else 'not ready'} (process {found.pid})"
+
+
+def _api(settings: Settings, found: lifecycle.Status) -> str:
+    return f"{settings.api_url} {'ready' if found.ready else 'not ready'}"
+
+
+def _inside(client: Client, settings: Settings) -> Iterator[list[str]]:
+    """What the API says of itself."""
+    for node in client.items("/api/v1/nodes"):
+        yield ["node", f"{node['metadata']['name']} {'Ready' if _is_true(node, 'Ready') else 'NotReady'}"]
+    yield ["DNS", _dns(client, settings)]
+    pods = client.items("/api/v1/pods")
+    ready = sum(_is_true(pod, "Ready") for pod in pods)
+    yield ["pods", f"{len(pods)}, {ready} ready"]
+    volumes = client.items("/api/v1/persistentvolumes")
+    bound = len(claims_by_volume(client))
+    yield ["volumes", f"{len(volumes)}, {bound} bound, {text.size(used(settings.volumes))} in {settings.volumes}"]
+
+
+def _dns(client: Client, settings: Settings) -> str:
+    endpoints = client.find(_DNS) or {}
+    addresses = [one["ip"] for subset in endpoints.get("subsets") or () for one in subset.get("addresses") or ()]
+    return f"{', '.join(addresses)} ready, for {settings.domain}" if addresses else "not ready"
+
+
+def _is_true(obj: Obj, condition: str) -> bool:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(entry["type"] == condition and entry["status"] == "True" for entry in conditions)
