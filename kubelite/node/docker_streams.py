@@ -63,9 +63,9 @@ def join_runs(frames: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
 class _EngineProcess:
     """What exec and attach share: the hijacked connection."""
 
-    def __init__(self, connection: Connection, *, tty: bool) -> None:
+    def __init__(self, connection: Connection, *, framed: bool) -> None:
         self._connection = connection
-        self._frames = None if tty else Demultiplexer()
+        self._frames = Demultiplexer() if framed else None
         self._ready: deque[tuple[int, bytes]] = deque()
 
     async def read(self) -> tuple[int, bytes] | None:
@@ -92,7 +92,7 @@ class ExecProcess(_EngineProcess):
     """A command started by the engine's exec."""
 
     def __init__(self, connection: Connection, client: DockerClient, exec_id: str, *, tty: bool) -> None:
-        super().__init__(connection, tty=tty)
+        super().__init__(connection, framed=not tty)
         self._client = client
         self._exec_id = exec_id
 
@@ -114,12 +114,17 @@ class ExecProcess(_EngineProcess):
 class AttachedProcess(_EngineProcess):
     """A container's main process."""
 
-    def __init__(self, connection: Connection, client: DockerClient, container_id: str, *, tty: bool) -> None:
-        super().__init__(connection, tty=tty)
+    def __init__(
+        self, connection: Connection, client: DockerClient, container_id: str, *, framed: bool, resizable: bool
+    ) -> None:
+        super().__init__(connection, framed=framed)
         self._client = client
         self._container_id = container_id
+        self._resizable = resizable
 
     async def resize(self, width: int, height: int) -> None:
+        if not self._resizable:
+            return
         with contextlib.suppress(DockerException):  # the container may just have ended
             await asyncio.to_thread(self._client.api.resize, self._container_id, height, width)
 
@@ -161,10 +166,13 @@ async def exec_process(
 async def attach(
     client: DockerClient, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
 ) -> AttachedProcess:
-    """Attach to a running container; `tty` says whether the container has a terminal."""
+    """Attach to a running container. Whether its output is framed is the container's own matter; `tty` says that the
+    client has a terminal, whose size the container's then follows."""
+    inspected = await _ask(client.api.inspect_container, container_id)
     query = {"stream": 1, "stdin": int(stdin), "stdout": int(stdout), "stderr": int(stderr), "detachKeys": _DETACH_KEYS}
     connection = await _hijack(client, f"/containers/{container_id}/attach?{urlencode(query)}", None)
-    return AttachedProcess(connection, client, container_id, tty=tty)
+    framed = not inspected["Config"]["Tty"]
+    return AttachedProcess(connection, client, container_id, framed=framed, resizable=tty)
 
 
 async def logs(

@@ -9,8 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from kubelite.errors import StatusError
+from kubelite.node.runtime import EngineError
+
 Target = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Connect = Callable[[int], Awaitable[Target]]  # raises OSError; its text is for the user
+Connect = Callable[[int], Awaitable[Target]]
+CONNECT_ERRORS = (OSError, EngineError, StatusError)  # what `Connect` may raise; the text is for the user
 
 _CHUNK = 64 * 1024
 
@@ -60,7 +64,7 @@ async def _download(reader: asyncio.StreamReader, peer: Peer) -> None:
     await peer.close()
 
 
-def failure(port: int, pod: str, error: OSError) -> bytes:
+def failure(port: int, pod: str, error: Exception) -> bytes:
     """Upstream's words for a port that could not be reached."""
     return f"error forwarding port {port} to pod {pod}, uid : {error}".encode()
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from kubelite.errors import bad_request
 from kubelite.streams.channels import PORT_FORWARD, UNNAMED, ChannelData, ChannelError, ChannelProtocol
-from kubelite.streams.forward import Connect, failure, forward, parse_port
+from kubelite.streams.forward import CONNECT_ERRORS, Connect, failure, forward, parse_port
 from kubelite.streams.pipe import Pipe
 from kubelite.streams.upgrade import next_message
 
@@ -88,7 +88,7 @@ async def serve_port_channels(socket: web.WebSocketResponse, ports: Sequence[int
 async def _serve(channel: _PortChannel, connect: Connect, pod: str) -> None:
     try:
         target = await connect(channel.port)
-    except OSError as error:
+    except CONNECT_ERRORS as error:
         await channel.fail(failure(channel.port, pod, error))
         return
     try:

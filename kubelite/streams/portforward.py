@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from kubelite.streams.forward import Connect, failure, forward, parse_port
+from kubelite.streams.forward import CONNECT_ERRORS, Connect, failure, forward, parse_port
 from kubelite.streams.port_channels import PROTOCOLS, query_ports, serve_port_channels
 from kubelite.streams.spdy_connection import SpdyConnection, SpdyStream, Wire
 from kubelite.streams.upgrade import (
@@ -104,7 +104,7 @@ class _Forwarder:
         port = parse_port(data.headers["port"])
         try:
             target = await self._connect(port)
-        except OSError as problem:
+        except CONNECT_ERRORS as problem:
             await _fail(error, failure(port, self._pod, problem))
             return
         await forward(data, target)

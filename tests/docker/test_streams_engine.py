@@ -165,6 +165,14 @@ async def test_attach_ends_with_the_container(engine: Any, run: Run) -> None:
     await process.close()
 
 
+async def test_attach_without_a_terminal_to_a_container_that_has_one(engine: Any, run: Run) -> None:
+    container = run("read line; echo bye", stdin_open=True, tty=True)
+    process = await streams.attach(engine, container.id, stdin=True, stdout=True, stderr=True, tty=False)
+    await process.write(b"\n")
+    assert (await collect(process))[1].endswith(b"bye\r\n")
+    await process.close()
+
+
 async def test_log_keeps_the_order_of_both_streams(engine: Any, run: Run) -> None:
     container = run("for n in 1 2 3; do echo out$n; sleep 0.02; echo err$n >&2; sleep 0.02; done")
     container.wait()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, web
 
+from kubelite.node.runtime import EngineError
 from kubelite.streams.portforward import serve_portforward
 
 PROTOCOL = "portforward.k8s.io"
@@ -104,6 +105,20 @@ async def test_port_nobody_listens_on_is_told_on_the_error_stream(api: Any, spdy
     peer.send(open_pair(peer, 1, 1, 0))
     await peer.until(lambda peer: peer.finished == {1, 3})
     assert peer.received[1].startswith(b"error forwarding port 1 to pod sandbox, uid : ")
+    await peer.close()
+
+
+async def test_pod_that_cannot_be_reached_at_all_is_told_too(serve: Any, spdy_dial: Any) -> None:
+    async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise EngineError("no sandbox")
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await serve_portforward(request, connect, "sandbox")
+
+    peer = await spdy_dial((await serve(handler)).server, "/portforward", PROTOCOL)
+    peer.send(open_pair(peer, 1, 80, 0))
+    await peer.until(lambda peer: peer.finished == {1, 3})
+    assert peer.received[1] == b"error forwarding port 80 to pod sandbox, uid : no sandbox"
     await peer.close()
 
 
