@@ -122,9 +122,9 @@ class Follower(threading.Thread):
                 self._follow()
             except Gone:
                 self._version = ""
-            except (OSError, ValueError, http.client.HTTPException, Unavailable) as problem:
+            except Exception as problem:
                 if not self._closed.is_set():
-                    log.warning("%s: %s; trying again", self._kind.path, problem)
+                    log.warning("%s: %r; trying again", self._kind.path, problem)
             pause = SHORTEST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
             self._closed.wait(pause * random.uniform(0.5, 1.0))
 

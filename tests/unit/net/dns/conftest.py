@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import uvloop
 
 from kubelite.net.dns.index import Index
 from kubelite.net.dns.model import KINDS
@@ -112,3 +116,27 @@ def zone() -> Zone:
         ranges=(ip_network("172.30.0.0/16"), ip_network("10.254.0.0/20"), ip_network("fd00:10::/32")),
         own_addresses=("172.30.0.2",),
     )
+
+
+@pytest.fixture
+def bind() -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
+    """Binds a stream and a datagram socket to the same free port of the loopback address."""
+    held: list[socket.socket] = []
+
+    def bind() -> tuple[socket.socket, socket.socket]:
+        while True:
+            stream, datagram = pair = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
+            held.extend(pair)
+            stream.bind(("127.0.0.1", 0))
+            with suppress(OSError):
+                datagram.bind(stream.getsockname())
+                return pair
+
+    yield bind
+    for sock in held:
+        sock.close()
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
+    """The loop that the server runs on."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -21,6 +21,7 @@ from kubelite.net.dns.forward import Address, Forwarder, ResolvConf, nameservers
 
 QUERY = dns.message.make_query("Example.ORG", "A", id=7)
 Change = Callable[[dns.message.Message], object]
+Bind = Callable[[], tuple[socket.socket, socket.socket]]
 
 
 class FakeServer(asyncio.DatagramProtocol):
@@ -63,14 +64,14 @@ class FakeServer(asyncio.DatagramProtocol):
 
 
 @pytest.fixture
-async def one() -> AsyncIterator[FakeServer]:
-    async for server in started("192.0.2.1"):
+async def one(bind: Bind) -> AsyncIterator[FakeServer]:
+    async for server in started("192.0.2.1", bind):
         yield server
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[FakeServer]:
-    async for server in started("192.0.2.2"):
+async def two(bind: Bind) -> AsyncIterator[FakeServer]:
+    async for server in started("192.0.2.2", bind):
         yield server
 
 
@@ -79,10 +80,11 @@ async def closing() -> None:
     await asyncio.sleep(0)
 
 
-async def started(address: str) -> AsyncIterator[FakeServer]:
+async def started(address: str, bind: Bind) -> AsyncIterator[FakeServer]:
     loop = asyncio.get_running_loop()
-    transport, server = await loop.create_datagram_endpoint(lambda: FakeServer(address), local_addr=("127.0.0.1", 0))
-    tcp = await asyncio.start_server(server.serve_tcp, *server.at)
+    stream, datagram = bind()
+    transport, server = await loop.create_datagram_endpoint(lambda: FakeServer(address), sock=datagram)
+    tcp = await asyncio.start_server(server.serve_tcp, sock=stream)
     yield server
     tcp.close()
     transport.close()

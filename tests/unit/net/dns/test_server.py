@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import dns.asyncquery
@@ -22,6 +22,7 @@ from kubelite.net.dns.server import Probe, TCPServer, UDPServer
 
 WEB = "web.prod.svc.cluster.local"
 LOCALHOST = "127.0.0.1"
+Bind = Callable[[], tuple[socket.socket, socket.socket]]
 
 
 class DeadUpstream:
@@ -50,12 +51,10 @@ class Running:
 
 
 @pytest.fixture
-async def running(index: Index, zone: Zone) -> AsyncIterator[Running]:
+async def running(index: Index, zone: Zone, bind: Bind) -> AsyncIterator[Running]:
     upstream = DeadUpstream()
     resolver = Resolver(index, zone, upstream)
-    stream, datagram = socket.socket(), socket.socket(type=socket.SOCK_DGRAM)
-    stream.bind((LOCALHOST, 0))
-    datagram.bind(stream.getsockname())
+    stream, datagram = bind()
     udp, tcp = UDPServer(resolver, datagram), TCPServer(resolver)
     await tcp.start(stream)
     yield Running(stream.getsockname()[1], upstream, tcp)
