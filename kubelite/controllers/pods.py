@@ -34,7 +34,11 @@ def is_active(pod: Obj) -> bool:
 
 
 def ready_condition(pod: Obj) -> Obj | None:
-    return meta.condition((pod.get("status") or {}).get("conditions"), "Ready")
+    for condition in (pod.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Ready":
+            found: Obj = condition
+            return found
+    return None
 
 
 def is_ready(pod: Obj) -> bool:

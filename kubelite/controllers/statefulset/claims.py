@@ -32,6 +32,9 @@ class ClaimWork:
         return bool(self.create or self.change or self.deleting)
 
 
+NOTHING = ClaimWork()
+
+
 @dataclass(frozen=True, slots=True)
 class _Policy:
     scaled: bool  # Delete when the pod is scaled away
@@ -70,11 +73,13 @@ def _owned_right(claim: Obj, set: Obj, pod: Obj) -> Obj | None:
 
     Claims of a former set or pod of the same name are left to the garbage collector.
     """
+    refs = meta.owner_references(claim)
+    owner = _wanted_owner(set, pod)
+    if not refs and owner is None:
+        return None
     if _is_stale(claim, set) or _is_stale(claim, pod):
         return None
-    refs = meta.owner_references(claim)
     kept = [ref for ref in refs if not _is_about(ref, set) and not _is_about(ref, pod)]
-    owner = _wanted_owner(set, pod)
     policy = _policy(set)
     shared = (policy.scaled or policy.deleted) and _has_other_controller(claim, set, pod)
     wanted = [*kept, meta.owner_reference(owner)] if owner is not None and not shared else kept

@@ -32,15 +32,14 @@ class StatefulSetController(Controller):
 
     def _sets_of_pod(self, event: Event) -> Iterable[Key]:
         yield from by_controller("StatefulSet")(event)
-        if meta.controller_of(event.object) is None and event.type != "DELETED":
-            yield from self._adopters(event.object)
+        if meta.controller_of(event.object) is None:
+            yield from self._namesakes(event.object)
 
-    def _adopters(self, pod: Obj) -> Iterable[Key]:
-        """Sets that an orphan may belong to."""
-        for candidate in self.client.list("statefulsets", meta.namespace(pod)):
-            selector = from_label_selector(candidate["spec"]["selector"])
-            if identity.is_member(candidate, pod) and selector.matches(meta.labels(pod)):
-                yield key_of(candidate)
+    def _namesakes(self, pod: Obj) -> Iterable[Key]:
+        """The set that may adopt a pod without controller, or whose pod's name it held till now."""
+        name, _ = identity.parent_and_ordinal(meta.name(pod))
+        if self.client.find("statefulsets", meta.namespace(pod), name) is not None:
+            yield meta.namespace(pod), name
 
     def _sets_of_deleted_claim(self, event: Event) -> Iterable[Key]:
         """A pod whose claim was on its way out has been waiting for this."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from kubelite.controllers import pods
@@ -15,6 +16,7 @@ _MEMBER = re.compile(r"(.*)-([0-9]+)", re.DOTALL)
 _LARGEST_ORDINAL = 2**31 - 1
 
 
+@lru_cache(maxsize=4096)
 def parent_and_ordinal(name: str) -> tuple[str, int]:
     """`web-3` -> (`web`, 3); the ordinal is -1 when the name has none."""
     found = _MEMBER.fullmatch(name)
@@ -114,6 +116,8 @@ def identity_matches(set: Obj, pod: Obj) -> bool:
 
 def storage_matches(set: Obj, pod: Obj) -> bool:
     """Every claim template has its volume in the pod."""
+    if not claim_templates(set):
+        return True
     mounted = {
         volume["name"]: (volume.get("persistentVolumeClaim") or {}).get("claimName")
         for volume in pod["spec"].get("volumes") or ()

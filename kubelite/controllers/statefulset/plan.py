@@ -49,7 +49,7 @@ def _stages(view: View) -> tuple[Stage, ...]:
     if halted:
         return (replicas,)
     owned = tuple(_owners(view, pod) for pod in view.condemned)
-    first = view.first_unavailable()
+    first = view.first_unavailable() if view.condemned else None
     condemned, halted = _each(view, view.condemned, lambda view, pod: _condemned(view, pod, first))
     if halted:
         return replicas, owned, condemned
@@ -86,11 +86,11 @@ def _replica(view: View, pod: Obj) -> tuple[Step, bool]:
 
 
 def _repair(view: View, pod: Obj, *, claims_done: bool) -> Step:
-    matches = identity.identity_matches(view.set, pod) and identity.storage_matches(view.set, pod)
-    work = claims.ClaimWork()
+    stored = identity.storage_matches(view.set, pod)
+    matches = stored and identity.identity_matches(view.set, pod)
+    work = claims.NOTHING
     if not claims_done:
-        needs = claims.owners if identity.storage_matches(view.set, pod) else claims.missing
-        work = needs(view.set, pod, view.claims)
+        work = (claims.owners if stored else claims.missing)(view.set, pod, view.claims)
     if matches and not work:
         return ()
     return (UpdatePod(pod if matches else identity.repaired(view.set, pod), work, changed=not matches),)

@@ -40,12 +40,12 @@ def update(view: View, gone: Collection[str]) -> Stage:
         return ()
     limit = places = max_unavailable(view.set)
     spare = limit - sum(view.is_unavailable(pod) for pod in view.replicas) if limit > 1 else 1
+    update_name = meta.name(view.revisions.update)
     doomed = []
     for pod in reversed(view.replicas[partition(view.set) :]):
         if places <= 0:
             break
-        leaving = meta.is_terminating(pod) or meta.name(pod) in gone or not podq.is_created(pod)
-        outdated = podq.revision(pod) != meta.name(view.revisions.update) and not leaving
+        outdated = podq.revision(pod) != update_name and not _is_leaving(pod, gone)
         unavailable = view.is_unavailable(pod)
         if outdated and (unavailable or spare > 0):
             doomed.append(pod)
@@ -54,6 +54,11 @@ def update(view: View, gone: Collection[str]) -> Stage:
         elif unavailable:
             places -= 1
     return tuple((DeletePod(pod),) for pod in doomed)
+
+
+def _is_leaving(pod: Obj, gone: Collection[str]) -> bool:
+    """Already on its way to be replaced, or not there yet."""
+    return meta.is_terminating(pod) or meta.name(pod) in gone or not podq.is_created(pod)
 
 
 def without_deleted(status: Obj, stages: tuple[Stage, ...], revisions: Revisions) -> Obj:

@@ -15,24 +15,27 @@ from kubelite.objects.meta import Obj
 def status_of(set: Obj, members: Iterable[Obj], revisions: Revisions, now: datetime) -> Obj:
     """Counts over the pods that exist; a Go status leaves most zeros out."""
     ready = available = current = updated = created = 0
+    minimum = identity.min_ready_seconds(set)
+    current_name, update_name = meta.name(revisions.current), meta.name(revisions.update)
     for pod in members:
         if not pods.is_created(pod):
             continue
         created += 1
         if pods.is_running_and_ready(pod):
             ready += 1
-            available += pods.is_available(pod, identity.min_ready_seconds(set), now)
+            available += pods.is_available(pod, minimum, now)
         if not meta.is_terminating(pod):
-            current += pods.revision(pod) == meta.name(revisions.current)
-            updated += pods.revision(pod) == meta.name(revisions.update)
+            revision = pods.revision(pod)
+            current += revision == current_name
+            updated += revision == update_name
     status = {
         "observedGeneration": set["metadata"].get("generation", 0),
         "replicas": created,
         "readyReplicas": ready,
         "currentReplicas": current,
         "updatedReplicas": updated,
-        "currentRevision": meta.name(revisions.current),
-        "updateRevision": meta.name(revisions.update),
+        "currentRevision": current_name,
+        "updateRevision": update_name,
         "collisionCount": revisions.collision_count,
         "availableReplicas": available,
     }

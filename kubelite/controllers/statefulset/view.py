@@ -24,13 +24,11 @@ class View:
     claims: Mapping[str, Obj]
     revisions: Revisions
     now: datetime
-
-    @property
-    def ordered(self) -> bool:
-        return not identity.is_parallel(self.set)
+    ordered: bool
+    min_ready_seconds: int
 
     def is_available(self, pod: Obj) -> bool:
-        return podq.is_available(pod, identity.min_ready_seconds(self.set), self.now)
+        return podq.is_available(pod, self.min_ready_seconds, self.now)
 
     def is_unavailable(self, pod: Obj) -> bool:
         return not self.is_available(pod) or meta.is_terminating(pod)
@@ -56,7 +54,8 @@ def view_of(set: Obj, pods: Iterable[Obj], claims: Mapping[str, Obj], revisions:
         places[number] if number in places else _planned(set, number, revisions)
         for number in range(first, first + identity.replicas(set))
     ]
-    return View(set, replicas, condemned, claims, revisions, now)
+    ordered, minimum = not identity.is_parallel(set), identity.min_ready_seconds(set)
+    return View(set, replicas, condemned, claims, revisions, now, ordered, minimum)
 
 
 def _planned(set: Obj, number: int, revisions: Revisions) -> Obj:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from kubelite.controllers.runtime import Controller, Key
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry.client import Event, Recorder
+from kubelite.registry.client import Event
 
 KINDS = {
     "pods": ("v1", "Pod"),
@@ -32,7 +32,7 @@ KINDS = {
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Refused(Exception):
+class Restless(Exception):
     """The controllers don't come to rest."""
 
 
@@ -190,7 +190,7 @@ class Cluster:
         for _ in range(1000):
             if not self.step():
                 return
-        raise Refused
+        raise Restless
 
     def advance(self, seconds: float) -> None:
         """Let time pass; wakes what asked for it, and what failed."""
@@ -203,10 +203,10 @@ class Cluster:
 
     # the kubelet and the garbage collector
 
-    def pods(self) -> list[Obj]:
+    def pods(self) -> Sequence[Obj]:
         return self.list("pods")
 
-    def pod_names(self) -> list[str]:
+    def pod_names(self) -> Sequence[str]:
         return [meta.name(pod) for pod in self.pods()]
 
     def pod(self, name: str) -> Obj:
@@ -244,7 +244,7 @@ class Cluster:
             if self.writes == before and names == self.pod_names():
                 return
             self.advance(1)
-        raise Refused
+        raise Restless
 
     def collect(self) -> None:
         """Objects whose owners are all gone go, too."""
@@ -256,12 +256,8 @@ class Cluster:
                     if refs and not any(ref["uid"] in alive for ref in refs):
                         self._remove(plural, obj)
 
-    def messages(self, reason: str) -> list[str]:
+    def messages(self, reason: str) -> Sequence[str]:
         return [message for _, told, message in self.told if told == reason]
-
-
-def recorder(cluster: Cluster) -> Recorder:
-    return cluster
 
 
 def template(image: str = "httpd", **spec: Any) -> Obj:

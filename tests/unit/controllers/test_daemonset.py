@@ -56,7 +56,8 @@ def change(cluster: Cluster, **spec: Any) -> None:
 
 
 def status(cluster: Cluster) -> Obj:
-    return cluster.get("daemonsets", "default", "web")["status"]
+    reported: Obj = cluster.get("daemonsets", "default", "web")["status"]
+    return reported
 
 
 def images(cluster: Cluster) -> dict[str, str]:

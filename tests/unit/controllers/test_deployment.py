@@ -18,7 +18,8 @@ def rolling(surge: Any = "25%", unavailable: Any = "25%") -> Obj:
 
 
 def deployment(**spec: Any) -> Obj:
-    return workload(**({"strategy": rolling(), "progressDeadlineSeconds": 600} | spec))
+    base: Obj = {"strategy": rolling(), "progressDeadlineSeconds": 600}
+    return workload(**(base | spec))
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def current(cluster: Cluster) -> Obj:
 
 
 def status(cluster: Cluster) -> Obj:
-    return current(cluster)["status"]
+    reported: Obj = current(cluster)["status"]
+    return reported
 
 
 def condition(cluster: Cluster, kind: str) -> tuple[str, str, str]:

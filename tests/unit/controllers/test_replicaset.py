@@ -18,7 +18,8 @@ def cluster() -> Cluster:
 
 
 def status(cluster: Cluster) -> Obj:
-    return cluster.get("replicasets", "default", "web")["status"]
+    reported: Obj = cluster.get("replicasets", "default", "web")["status"]
+    return reported
 
 
 def start(cluster: Cluster, **spec: Any) -> None:
