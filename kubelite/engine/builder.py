@@ -51,7 +51,7 @@ def build(
         line = event.get("stream", "")
         output.append(line)
         if (step := _STEP.match(line)) and step[2].startswith(_STEPS_WORTH_TELLING):
-            progress(f"{name}: step {step[1]}, {step[2].strip()[:70]}")
+            progress(f"{name}: step {step[1]}, {' '.join(step[2].split())[:70]}")
 
 
 def remove_leftovers(client: docker.DockerClient, name: str, replaced: str | None) -> None:

@@ -21,6 +21,7 @@ from kubelite.engine.locks import exclusive
 ORIGIN = "kubelite's own engine"
 START_SECONDS = 60.0
 HANG_SECONDS = 10.0
+HALF_DEAD_SECONDS = 5.0
 STOP_SECONDS = 30.0
 _LOG_LINES = 15
 
@@ -127,15 +128,23 @@ def stop(progress: Progress = silent, daemon: Daemon | None = None) -> bool:
 
 
 def clear_leftovers(daemon: Daemon) -> None:
-    """End what a killed or half-dead run left, and remove pid files that would stop the next start.
+    """End what a killed or half-dead run left: processes, pid files that would stop the next start, mounts.
 
     Both dockerd's and containerd's pid files are believed by the next dockerd even when the number belongs to another
     process by now: it would refuse to start, or take that process for its containerd.
     """
     for pid, pid_file in ((daemon.pid(), daemon.pid_file), (daemon.containerd_pid(), daemon.containerd_pid_file)):
         if pid is not None:
-            processes.end(pid, 5.0)
+            processes.end(pid, HALF_DEAD_SECONDS)
         pid_file.unlink(missing_ok=True)
+    for target in mounted_below(daemon.data_root, Path("/proc/mounts").read_text()):
+        subprocess.run(["umount", "--lazy", target], capture_output=True)
+
+
+def mounted_below(directory: Path, mounts: str) -> list[str]:
+    """Mount points at or below `directory`, the innermost first; `mounts` is the text of /proc/mounts."""
+    targets = [line.split()[1].replace("\\040", " ") for line in mounts.splitlines()]
+    return [target for target in reversed(targets) if Path(target).is_relative_to(directory)]
 
 
 def is_free(address: Path) -> bool:
@@ -185,7 +194,7 @@ def _tail(log: Path, offset: int) -> str:
         content.seek(offset)
         lines = content.read().decode(errors="replace").splitlines()
     telling = [line for line in lines if "level=info" not in line]
-    return "\n".join(f"  {line}" for line in telling[-_LOG_LINES:])
+    return "\n".join(f"  {line[:240]}" for line in telling[-_LOG_LINES:])
 
 
 _CURE = (

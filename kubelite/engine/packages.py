@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,19 +23,21 @@ def available() -> bool:
 
 def install(names: Sequence[str], progress: Progress) -> None:
     """`apt-get install`; fetches the package lists when they are missing or too old to serve."""
-    progress(f"installing {' '.join(names)}")
+    listed = " ".join(names)
+    progress(f"packages: installing {listed}")
+    started = time.monotonic()
     with services_denied(POLICY):
-        first = _apt("install", "--no-install-recommends", *names)
-        if first.returncode == 0:
-            return
-        progress("fetching the package lists")
-        _apt("update")
-        second = _apt("install", "--no-install-recommends", *names)
-    if second.returncode:
+        done = _apt("install", "--no-install-recommends", *names)
+        if done.returncode:
+            progress("packages: fetching the package lists")
+            _apt("update")
+            done = _apt("install", "--no-install-recommends", *names)
+    if done.returncode:
         raise EngineError(
-            f"apt-get could not install {' '.join(names)}:\n{(second.stderr or second.stdout).strip()[-2000:]}",
-            f"type: apt-get update && apt-get install {' '.join(names)}",
+            f"apt-get could not install {listed}:\n{(done.stderr or done.stdout).strip()[-2000:]}",
+            f"type: apt-get update && apt-get install {listed}",
         )
+    progress(f"packages: installed in {time.monotonic() - started:.1f} s")
 
 
 def _apt(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
