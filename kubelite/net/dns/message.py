@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 import dns.exception
@@ -17,6 +18,7 @@ import dns.message
 import dns.name
 import dns.opcode
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -142,7 +144,17 @@ def _rrsets(records: Sequence[Record], turn: int = 0) -> _Section:
         alike = list(group)
         start = turn % len(alike)
         rotated += alike[start:] + alike[:start]
-    return [dns.rrset.from_text(r.name, r.ttl, "IN", r.type, r.data) for r in rotated]
+    return [dns.rrset.from_rdata(_name(r.name), r.ttl, _rdata(r.type, r.data)) for r in rotated]
+
+
+@lru_cache(256)
+def _name(text: str) -> dns.name.Name:
+    return dns.name.from_text(text)
+
+
+@lru_cache(4096)
+def _rdata(rdtype: str, text: str) -> dns.rdata.Rdata:
+    return dns.rdata.from_text("IN", rdtype, text)
 
 
 def _kind(record: Record) -> tuple[str, str]:

@@ -40,20 +40,18 @@ class UDPServer:
         self._socket.close()
 
     def _read(self) -> None:
-        kept, receive, send = self._resolver.kept, self._socket.recvfrom, self._send
-        for _ in range(BATCH):
-            try:
+        """Ends when nothing more is there to read; a reply that can't be sent is lost, as datagrams are."""
+        kept, receive, send = self._resolver.kept, self._socket.recvfrom, self._socket.sendto
+        with suppress(OSError):
+            for _ in range(BATCH):
                 wire, client = receive(MAX_DATAGRAM)
-            except OSError:
-                return
-            replies = kept.get(wire[2:])
-            if replies is not None:
-                send(wire[:2] + next(replies), client)
-            else:
-                self._resolver.answer(wire, partial(send, client=client))
+                replies = kept.get(wire[2:])
+                if replies is not None:
+                    send(wire[:2] + next(replies), client)
+                else:
+                    self._resolver.answer(wire, partial(self._send, client))
 
-    def _send(self, reply: bytes, client: Client) -> None:
-        """A reply that can't be sent now is lost, as datagrams are: the client asks again."""
+    def _send(self, client: Client, reply: bytes) -> None:
         with suppress(OSError):
             self._socket.sendto(reply, client)
 
