@@ -45,6 +45,11 @@ class Status:
     ready: bool
     checks: Sequence[str] = ()
 
+    @property
+    def failing(self) -> list[str]:
+        """What it still waits for."""
+        return [line.removeprefix("[-]") for line in self.checks if not line.startswith("[+]")]
+
 
 class StartFailed(Exception):
     """The control plane ended before it was ready; the text says why."""
@@ -280,14 +285,15 @@ def _each(action: Callable[[dict[str, Any]], Any], containers: Sequence[dict[str
 
 def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_volumes: bool = False) -> bool:
     """Remove everything of the cluster, but (with `keep_volumes`) the export directory; False when there was nothing."""
-    found = stop_control_plane(settings, progress)
-    if endpoint is not None:
-        client = find.connect(endpoint)
-        with contextlib.closing(client):
-            found = _remove_from_engine(settings, client, progress) or found
-    if settings.directory.exists():
-        found = True
-        _remove_directory(settings, endpoint, keep_volumes)
+    found = stop_control_plane(settings, progress)  # which also ends an `up` that waits for it
+    with _alone(settings):
+        if endpoint is not None:
+            client = find.connect(endpoint)
+            with contextlib.closing(client):
+                found = _remove_from_engine(settings, client, progress) or found
+        if settings.directory.exists():
+            found = True
+            _remove_directory(settings, endpoint, keep_volumes)
     return found
 
 

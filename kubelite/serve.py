@@ -12,21 +12,24 @@ import gc
 import json
 import logging
 import os
+import select
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterator, Sequence
 
 from kubelite.cluster import AlreadyRunning, Cluster, Images, sole_server
 from kubelite.config import Settings
 from kubelite.engine import find
 from kubelite.engine.find import Endpoint
-from kubelite.lifecycle import StartFailed
+from kubelite.lifecycle import StartFailed, status
 
 Progress = Callable[[str], None]
 Report = Callable[[str, str], None]  # kind (progress, ready, error), text
 
+READY_SECONDS = 120.0
+PATIENCE_SECONDS = 0.7
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -72,19 +75,47 @@ def start(settings: Settings, endpoint: Endpoint, images: Images, progress: Prog
         _become_daemon(settings, endpoint, images, writing)
     os.close(writing)
     os.waitpid(child, 0)
-    with os.fdopen(reading) as pipe:
-        _follow(pipe, settings, progress)
+    try:
+        _follow(reading, settings, progress)
+    finally:
+        os.close(reading)
 
 
-def _follow(pipe: IO[str], settings: Settings, progress: Progress) -> None:
-    for line in pipe:
+def _follow(descriptor: int, settings: Settings, progress: Progress) -> None:
+    """Pass on what the daemon reports; while it says nothing, tell what it waits for."""
+    deadline = time.monotonic() + READY_SECONDS
+    waiting: Sequence[str] = ()
+    for line in _lines(descriptor):
+        if line is None:
+            before, waiting = waiting, status(settings).failing
+            if waiting and waiting != before:
+                progress("waiting: " + "; ".join(waiting))
+            if time.monotonic() > deadline:
+                break
+            continue
         kind, text = json.loads(line)
         if kind == "ready":
             return
         if kind == "error":
             raise StartFailed(text)
         progress(text)
-    raise StartFailed(f"the control plane ended before it was ready; its log is {settings.log}")
+    else:
+        raise StartFailed("it ended before it was ready")
+    raise StartFailed(f"not ready after {READY_SECONDS:.0f} s, and still trying: {'; '.join(waiting)}")
+
+
+def _lines(descriptor: int) -> Iterator[bytes | None]:
+    """Lines until the other end is closed, and None whenever nothing came for a while."""
+    rest = b""
+    while True:
+        if not select.select([descriptor], [], [], PATIENCE_SECONDS)[0]:
+            yield None
+            continue
+        content = os.read(descriptor, 65536)
+        if not content:
+            return
+        *whole, rest = (rest + content).split(b"\n")
+        yield from whole
 
 
 def _become_daemon(settings: Settings, endpoint: Endpoint, images: Images, writing: int) -> None:
@@ -103,7 +134,7 @@ def _become_daemon(settings: Settings, endpoint: Endpoint, images: Images, writi
                 report("error", f"another process is already serving cluster {settings.name}")
             except BaseException as error:
                 traceback.print_exc()
-                report("error", f"{_text(error)}\nThe log is {settings.log}")
+                report("error", _text(error))
     finally:
         os._exit(code)
 

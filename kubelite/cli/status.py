@@ -35,8 +35,7 @@ def status(arguments: argparse.Namespace, progress: Progress) -> int:
     print(text.columns(rows))
     up = found.ready and engine is not None
     if not up:
-        failed = [line for line in found.checks if not line.startswith("[+]")]
-        print("\n".join([*failed, f"type: kubelite up{of(settings)}"] if found.pid is None else failed))
+        print("\n".join(found.failing or [f"type: kubelite up{of(settings)}"]))
     return 0 if up else 1
 
 
