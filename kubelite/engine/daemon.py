@@ -186,6 +186,7 @@ def _launch(daemon: Daemon, program: str, address: Path) -> Endpoint:
     if child.poll() is None:
         processes.end(child.pid, 5.0)
         child.wait()
+    clear_leftovers(daemon)
     raise EngineError(f"dockerd did not start; the end of {daemon.log}:\n{_tail(daemon.log, offset)}", _CURE)
 
 

@@ -129,6 +129,7 @@ def test_failed_start_shows_the_end_of_the_log(scratch: Daemon) -> None:
         daemon.start(daemon=wrong)
     assert failure.value.cure
     assert wrong.pid() is None
+    assert str(wrong.data_root) not in Path("/proc/mounts").read_text()
 
 
 def test_occupied_sockets_are_passed_over(scratch: Daemon) -> None:
