@@ -54,6 +54,8 @@ class Deployments(RuleBasedStateMachine):
         if not names:
             return
         name = data.draw(st.sampled_from(names))
+        if not alive(self.cluster.pod(name)):
+            what = "kill"
         if what == "kill" or meta.is_terminating(self.cluster.pod(name)):
             self.cluster.finish(name)
         elif what == "delete":

@@ -82,8 +82,8 @@ class StatefulSets(RuleBasedStateMachine):
         if not names:
             return
         name = data.draw(st.sampled_from(names))
-        leaving = meta.is_terminating(self.cluster.pod(name))
-        if what == "kill" or (leaving and what in ("run", "fail", "succeed")):
+        over = meta.is_terminating(self.cluster.pod(name)) or podq.is_finished(self.cluster.pod(name))
+        if what == "kill" or (over and what != "delete"):
             self.cluster.finish(name)
         elif what == "delete":
             self.by_user = True
