@@ -1,4 +1,4 @@
-"""DNS messages on the wire: questions in, answers out. The only user of dnspython.
+"""DNS messages on the wire: questions in, answers out. dnspython parses and renders them.
 
 Pure, save for the choice of which address comes first. Called by `resolver`. Follows RFC 1035, RFC 6891 (EDNS)
 and RFC 2308 (negative answers).
