@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -37,13 +38,14 @@ class ApiError(Exception):
 
 
 class Client:
-    """Requests one after another over one connection; `watch` opens its own."""
+    """Requests one after another over one connection; `watch` opens its own. `warnings` are the last answer's."""
 
     def __init__(self, kubeconfig: Obj) -> None:
         self._cluster, self._user = _current(kubeconfig)
         self.server = str(self._cluster["server"])
         self.context = _tls(self._cluster, self._user)
         self._connection = self._connect(TIMEOUT_SECONDS)
+        self.warnings: list[str] = []
 
     @classmethod
     def of(cls, settings: Settings) -> Client:
@@ -95,6 +97,7 @@ class Client:
             # What is left of a request that ended early must not be taken for the next one's answer.
             self._connection.close()
             raise
+        self.warnings = [_warning(header) for header in answer.headers.get_all("Warning") or ()]
         decoded = _decoded(text)
         if answer.status >= 400:
             raise ApiError({"code": answer.status, **decoded})
@@ -113,6 +116,12 @@ class Client:
 
 def _path(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def _warning(header: str) -> str:
+    """The text of `299 - "text"`."""
+    _, _, text = header.partition(' "')
+    return re.sub(r"\\(.)", r"\1", text.removesuffix('"'))
 
 
 def _decoded(text: bytes) -> Obj:

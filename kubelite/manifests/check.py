@@ -84,7 +84,9 @@ def unknown_kind(document: Document) -> Problem:
     close = get_close_matches(kind, kinds, 1, 0.6)
     lower = {name.lower(): name for name in kinds}
     guess = lower.get(kind.lower()) or lower.get(kind.lower().removesuffix("s")) or (close[0] if close else "")
-    return problem(document, "kind", f"there is no kind {kind} in {api_version}", f'did you mean "{guess}"?' if guess else "")
+    return problem(
+        document, "kind", f"there is no kind {kind} in {api_version}", f'did you mean "{guess}"?' if guess else ""
+    )
 
 
 def _closest(wanted: str, offered: list[str]) -> str:

@@ -163,7 +163,9 @@ def _indentation(count: int, fault: yaml.YAMLError, mark: yaml.Mark, before: int
     if context.column == mark.column or context.line >= mark.line:
         return ""
     found, wanted, line = mark.column, context.column, before + context.line + 1
-    return f"wrong indent: this line begins after {found} spaces, line {line}, with which it seems to go, after {wanted}"
+    return (
+        f"wrong indent: this line begins after {found} spaces, line {line}, with which it seems to go, after {wanted}"
+    )
 
 
 def _unpacked(document: Document) -> list[Document]:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from kubelite.manifests.document import Document
+from kubelite.manifests.document import Document, Path
 from kubelite.manifests.fields import type_at
 from kubelite.schema.model import Definition, Type
 from kubelite.schema.strict import WrongValue
@@ -39,9 +39,9 @@ def wrong_value(document: Document, definition: Definition, wrong: WrongValue) -
     return f"must be {_HOLDS.get(wanted.form, wanted.go_name)}, but is {_told(value)}", _hint(wanted, value)
 
 
-def _value_at(value: Any, path: tuple[str | int, ...]) -> Any:
+def _value_at(value: Any, path: Path) -> Any:
     for part in path:
-        value = value[part] if isinstance(value, list) or part in value else None
+        value = value[part]
     return value
 
 
@@ -65,9 +65,9 @@ def _hint(wanted: Type, value: Any) -> str:
             return 'begin each entry with "- "'
         case "list", str() | int() | float():
             return f"did you mean [{json.dumps(value, ensure_ascii=False)}]?"
-        case ("object" | "map"), [dict()]:
+        case (("object" | "map"), [dict()]):
             return 'leave out the "- "'
-        case ("int32" | "int64" | "number"), str() if value.strip().lstrip("-").isdecimal():
+        case (("int32" | "int64" | "number"), str()) if value.strip().lstrip("-").isdecimal():
             return f"leave out the quotes: {value.strip()}"
         case "boolean", str() if value.lower() in _BOOLEANS:
             return f"did you mean {_BOOLEANS[value.lower()]}?"
@@ -94,4 +94,8 @@ def _quantity(text: str) -> str:
     decimal = "k" if large == "K" else large
     if binary:
         return f'did you mean "{amount}{large}i"?'
-    return f'did you mean "{amount}{large.upper()}i" or "{amount}{decimal}"?' if byte else f'did you mean "{amount}{unit}"?'
+    return (
+        f'did you mean "{amount}{large.upper()}i" or "{amount}{decimal}"?'
+        if byte
+        else f'did you mean "{amount}{unit}"?'
+    )

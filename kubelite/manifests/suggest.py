@@ -29,7 +29,7 @@ def for_unknown_field(document: Document, definition: Definition, path: str) -> 
         return _move(document, node, home)
     if alike := _alike(name, here, document, parent):
         return f'did you mean "{alike}"?'
-    for around in (parent[:length] for length in range(len(parent) - 1, -1, -1)):
+    for around in (parent[:length] for length in range(len(parent), -1, -1)):
         if home := _not_yet_there(document, definition, around, name):
             return f'"{name}" belongs into {shown(home)}'
     return ""
@@ -82,7 +82,7 @@ def _below(document: Document, parent: Path, node: Node) -> list[Path]:
     ]
     before = [other.path for other in inside if other.place < node.place]
     after = [other.path for other in inside if other.place > node.place]
-    return sorted(reversed(before), key=len) + sorted(after, key=len)
+    return sorted(before[::-1], key=len) + sorted(after, key=len)
 
 
 def _move(document: Document, node: Node, home: Path) -> str:
@@ -101,7 +101,9 @@ def _move(document: Document, node: Node, home: Path) -> str:
 def _column_inside(document: Document, home: Path) -> int | None:
     """The column of the fields of the object at `home`."""
     depth = len(home) + 1
-    columns = [other.place.column for other in document.nodes.values() if len(other.path) == depth and other.path[:-1] == home]
+    columns = [
+        other.place.column for other in document.nodes.values() if len(other.path) == depth and other.path[:-1] == home
+    ]
     if columns:
         return columns[0]
     owner = document.nodes.get(shown(home))
