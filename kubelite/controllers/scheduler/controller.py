@@ -11,6 +11,9 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+# Claims of a new pod are being bound this very moment; the binding wakes the scheduler, so complaining can wait.
+BINDING_SECONDS = 2.0
 
 
 class Scheduler(Controller):
@@ -32,24 +35,30 @@ class Scheduler(Controller):
     def _pending(self, namespace: str | None = None) -> list[Key]:
         return [key_of(pod) for pod in self.client.list("pods", namespace) if _waits(pod)]
 
-    def reconcile(self, key: Key) -> None:
+    def reconcile(self, key: Key) -> float | None:
         pod = self.client.find("pods", *key)
         if pod is None or not _waits(pod):
-            return
+            return None
         nodes = self.client.list("nodes")
         problem = self._volume_problem(pod)
+        if problem == UNBOUND and self._age(pod) < BINDING_SECONDS:
+            return BINDING_SECONDS
         if problem:
             self._refuse(pod, explain_volumes(len(nodes), problem))
-            return
+            return None
         reasons = []
         for node in nodes:
             found = unfit(pod, node, self._pods_on(meta.name(node)))
             if not found:
                 if self._volumes_ready(pod, meta.name(node)):
                     self._bind(pod, meta.name(node))
-                return
+                return None
             reasons += found
         self._refuse(pod, explain(len(nodes), reasons))
+        return None
+
+    def _age(self, pod: Obj) -> float:
+        return (self.now() - meta.parse_time(pod["metadata"]["creationTimestamp"])).total_seconds()
 
     def _pods_on(self, node: str) -> list[Obj]:
         return [pod for pod in self.client.list("pods") if pod["spec"].get("nodeName") == node and not _is_over(pod)]
@@ -73,7 +82,7 @@ class Scheduler(Controller):
             if claim.get("status", {}).get("phase") == "Lost":
                 return f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{claim["spec"].get("volumeName", "")}"'
             if not _is_bound(claim) and not self._waits_for_consumer(claim):
-                return "pod has unbound immediate PersistentVolumeClaims"
+                return UNBOUND
         return ""
 
     def _waits_for_consumer(self, claim: Obj) -> bool:

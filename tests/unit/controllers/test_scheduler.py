@@ -10,7 +10,7 @@ from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
-from tests.unit.conftest import Controllers, Recorded
+from tests.unit.conftest import Clock, Controllers, Recorded
 
 
 @pytest.fixture
@@ -100,7 +100,9 @@ def test_taints_need_a_toleration(registry: Registry, controllers: Controllers) 
     assert where(registry, "brave") == "node"
 
 
-def test_a_missing_claim_keeps_a_pod_waiting_until_it_is_bound(registry: Registry, controllers: Controllers) -> None:
+def test_a_missing_claim_keeps_a_pod_waiting_until_it_is_bound(
+    registry: Registry, controllers: Controllers, clock: Clock
+) -> None:
     node(registry)
     pod(registry, volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}])
     controllers.settle()
@@ -109,6 +111,7 @@ def test_a_missing_claim_keeps_a_pod_waiting_until_it_is_bound(registry: Registr
     claim = registry.create(
         "persistentvolumeclaims", {"metadata": {"name": "data", "namespace": "default"}, "spec": spec}
     )
+    clock.advance(5)
     controllers.settle()
     assert "pod has unbound immediate PersistentVolumeClaims" in message(registry)
     registry.update("persistentvolumeclaims", {**claim, "status": {"phase": "Bound"}}, "status")
