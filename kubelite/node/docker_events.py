@@ -1,88 +1,62 @@
 """The engine's event stream as an async iterator. Called by docker_runtime.
 
-A daemon thread reads the endless answer and hands each event to the loop. After a lost connection (the engine
-restarted) it connects again, for ever, and announces a `resync`: whatever happened in between must be looked up.
+After a lost connection (the engine restarted) it connects again, for ever, and announces a `resync`: whatever
+happened in between must be looked up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import logging
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any
+from urllib.parse import urlencode
 
-import docker
-import requests
-import urllib3
-from docker.errors import DockerException
+from docker import DockerClient
 
-from kubelite.node.runtime import EngineEvent
+from kubelite.node.docker_connection import Connection, connect
+from kubelite.node.runtime import EngineError, EngineEvent
 
 log = logging.getLogger(__name__)
 
-KINDS = ("start", "die", "oom", "destroy")
+KINDS = ("die", "destroy")
 RETRY_FIRST = 0.05
 RETRY_CAP = 2.0
 
 
-async def watch_events(
-    client: docker.APIClient, filters: dict[str, list[str]], closing: threading.Event
-) -> AsyncIterator[EngineEvent]:
-    """Events of containers that pass `filters`, until `closing` is set or the iterator is dropped."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[EngineEvent] = asyncio.Queue()
-    reader = _Reader(client, filters | {"type": ["container"], "event": list(KINDS)}, closing)
+async def watch_events(client: DockerClient, labels: list[str]) -> AsyncGenerator[EngineEvent, None]:
+    """Events of containers that carry all `labels`, until the iterator is dropped."""
+    filters = {"label": labels, "type": ["container"], "event": list(KINDS)}
+    path = f"/events?{urlencode({'filters': json.dumps(filters)})}"
+    delay = RETRY_FIRST
+    while True:
+        try:
+            connection = await connect(client, "GET", path, None)
+        except EngineError as error:
+            log.info("engine events: %s", error)
+        else:
+            delay = RETRY_FIRST
+            yield EngineEvent("resync")
+            async for event in _read(connection):
+                yield event
+            log.info("engine events: the engine closed the stream")
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, RETRY_CAP)
 
-    def put(event: EngineEvent) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            loop.call_soon_threadsafe(queue.put_nowait, event)
 
-    threading.Thread(target=reader.run, args=(put,), name="engine-events", daemon=True).start()
+async def _read(connection: Connection) -> AsyncGenerator[EngineEvent, None]:
     try:
-        while True:
-            yield await queue.get()
+        while line := await connection.reader.readline():
+            if line.strip():
+                yield _event(json.loads(line))
+    except OSError as error:
+        log.info("engine events: %s", error)
     finally:
-        reader.stop()
-
-
-class _Reader:
-    """The thread's side."""
-
-    def __init__(self, client: docker.APIClient, filters: dict[str, list[str]], closing: threading.Event) -> None:
-        self._client = client
-        self._filters = filters
-        self._closing = closing
-        self._stream: Any = None
-        self._stopped = False
-
-    def stop(self) -> None:
-        self._stopped = True
-        if self._stream is not None:
-            with contextlib.suppress(Exception):  # the SDK digs for the socket and may find it gone
-                self._stream.close()
-
-    def run(self, put: Any) -> None:
-        delay = RETRY_FIRST
-        while not self._stopped and not self._closing.is_set():
-            try:
-                self._stream = self._client.events(decode=True, filters=self._filters)
-                put(EngineEvent("resync"))
-                delay = RETRY_FIRST
-                for raw in self._stream:
-                    put(_event(raw))
-            except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                log.debug("engine events: %s", error)
-            except (AttributeError, ValueError) as error:
-                # A stream closed under its reader shows up as these in urllib3.
-                log.debug("engine events: closed: %s", error)
-            self._closing.wait(delay)
-            delay = min(delay * 2, RETRY_CAP)
+        connection.close()
 
 
 def _event(raw: dict[str, Any]) -> EngineEvent:
-    kind = cast(Literal["start", "die", "oom", "destroy"], raw["Action"])
     at = datetime.fromtimestamp(raw.get("timeNano", 0) / 1e9, UTC)
-    return EngineEvent(kind, raw["Actor"]["ID"], at)
+    return EngineEvent("die" if raw["Action"] == "die" else "destroy", raw["Actor"]["ID"], at)

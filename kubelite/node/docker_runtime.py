@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import docker
@@ -39,14 +39,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WORKERS = 16
-SLOW_WORKERS = 16  # execs and pulls, which may take as long as they like
+PULLS = 4  # they may take as long as they like
 TIMEOUT = 120  # a busy disk can hold up a create or a remove for long
 
 
 def connect(base_url: str | None = None) -> docker.APIClient:
     """A client of the engine that the environment or `base_url` names, good for use from many threads."""
     options: dict[str, Any] = {"base_url": base_url} if base_url else docker.utils.kwargs_from_env()
-    return docker.APIClient(version="auto", timeout=TIMEOUT, max_pool_size=WORKERS + SLOW_WORKERS, **options)
+    return docker.APIClient(version="auto", timeout=TIMEOUT, max_pool_size=WORKERS + PULLS, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streaming:
+    """The part of the SDK's high-level client that streams need."""
+
+    api: docker.APIClient
 
 
 class DockerRuntime:
@@ -55,16 +62,15 @@ class DockerRuntime:
     def __init__(self, client: docker.APIClient, settings: Settings) -> None:
         self.client = client
         self._settings = settings
+        self._streaming = _Streaming(client)
         self._filter = {"label": [f"{LABEL_CLUSTER}={settings.name}"]}
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
-        self._slow = ThreadPoolExecutor(SLOW_WORKERS, thread_name_prefix="engine-slow")
+        self._pulls = ThreadPoolExecutor(PULLS, thread_name_prefix="engine-pull")
         self._images: dict[str, Image] = {}
-        self._closing = threading.Event()
 
     def close(self) -> None:
-        self._closing.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
 
     async def containers(self) -> list[Container]:
         rows = await self._call(self.client.containers, all=True, filters=self._filter)
@@ -79,7 +85,7 @@ class DockerRuntime:
             return None
 
     def events(self) -> AsyncIterator[EngineEvent]:
-        return watch_events(self.client, self._filter, self._closing)
+        return watch_events(self._streaming, self._filter["label"])
 
     async def create(self, spec: ContainerSpec) -> str:
         body = docker_json.create_body(spec, self._settings.network)
@@ -121,7 +127,7 @@ class DockerRuntime:
         await self.remove(found["Id"])
 
     async def execute(self, container_id: str, command: Sequence[str], seconds: float | None) -> ExecResult:
-        return await self._in(self._slow, docker_exec.execute, self.client, container_id, list(command), seconds)
+        return await docker_exec.execute(self._streaming, container_id, command, seconds)
 
     async def tail(self, container_id: str, lines: int, limit: int) -> str:
         text = await self._call(self.client.logs, container_id, tail=lines)
@@ -145,7 +151,7 @@ class DockerRuntime:
                 loop.call_soon_threadsafe(answered.set)
 
         work = asyncio.ensure_future(
-            self._in(self._slow, docker_images.pull, self.client, reference, credentials, answer)
+            self._in(self._pulls, docker_images.pull, self.client, reference, credentials, answer)
         )
         first = asyncio.ensure_future(answered.wait())
         try:

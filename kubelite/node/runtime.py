@@ -139,9 +139,9 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
-    """Something happened to a container; `resync` says that events may have been missed."""
+    """A container ended or was removed; `resync` says that events may have been missed."""
 
-    kind: Literal["start", "die", "oom", "destroy", "resync"]
+    kind: Literal["die", "destroy", "resync"]
     container_id: str = ""
     at: datetime | None = None
 

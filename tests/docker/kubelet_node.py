@@ -94,9 +94,7 @@ class Node:
     # --- objects
 
     def configmap(self, name: str, data: dict[str, str]) -> Obj:
-        return self.registry.create(
-            "configmaps", {"metadata": {"name": name, "namespace": "default"}, "data": data}
-        )
+        return self.registry.create("configmaps", {"metadata": {"name": name, "namespace": "default"}, "data": data})
 
     def create(self, name: str, container: Obj | None = None, **spec: Any) -> Obj:
         """A pod bound to the node; `container` completes its one container, `web`."""
@@ -157,9 +155,7 @@ class Node:
         await self.until(lambda: self.pod(name) is None)
 
     def containers(self) -> list[Obj]:
-        found: list[Obj] = self.engine.containers(
-            all=True, filters={"label": f"{LABEL_CLUSTER}={self.settings.name}"}
-        )
+        found: list[Obj] = self.engine.containers(all=True, filters={"label": f"{LABEL_CLUSTER}={self.settings.name}"})
         return found
 
     async def run(self, name: str, *command: str, container: str = "web") -> str:
