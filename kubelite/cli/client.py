@@ -89,8 +89,15 @@ class Client:
         """The decoded answer; ApiError when the server refuses."""
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
         content = None if body is None else json.dumps(body).encode()
+        return _decoded(self._exchange(method, _path(path, query), content, headers))
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """An answer that is no JSON: logs."""
+        return self._exchange("GET", _path(path, query), None, {}).decode(errors="replace")
+
+    def _exchange(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
         try:
-            self._connection.request(method, _path(path, query), content, headers)
+            self._connection.request(method, target, content, dict(headers))
             answer = self._connection.getresponse()
             text = answer.read()
         except BaseException:
@@ -98,10 +105,13 @@ class Client:
             self._connection.close()
             raise
         self.warnings = [_warning(header) for header in answer.headers.get_all("Warning") or ()]
-        decoded = _decoded(text)
         if answer.status >= 400:
-            raise ApiError({"code": answer.status, **decoded})
-        return decoded
+            raise ApiError({"code": answer.status, **_decoded(text)})
+        return text
+
+    def close(self) -> None:
+        """A later request connects anew."""
+        self._connection.close()
 
     def watch(self, path: str, query: Mapping[str, str], *, accept: str = JSON, timeout: float = 60) -> Iterator[Obj]:
         """Events of a watch; TimeoutError when none comes for `timeout` seconds."""
