@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dns.message
+
+from tests.bench.rows import Row
 
 SERVICES = 1000
 QUERIES = 40_000
@@ -35,13 +37,6 @@ NAME = "web-7.default.svc.cluster.local"
 PEERS = "peers.default.svc.cluster.local"
 
 Object = dict[str, Any]
-
-
-class Row(NamedTuple):
-    name: str
-    value: float
-    unit: str
-    note: str = ""
 
 
 def address(number: int) -> str:
