@@ -82,6 +82,7 @@ def _fill(service: Obj, ports: list[Obj], group: Sequence[Member], mine: Sequenc
     for kept in contents:
         while fresh and len(kept) < LIMIT:
             kept.append(fresh.pop(0))
+        kept.sort(key=_address)
     keep_one = not group
     for one, kept in zip(mine, contents, strict=True):
         if not kept and not keep_one:
@@ -94,6 +95,10 @@ def _fill(service: Obj, ports: list[Obj], group: Sequence[Member], mine: Sequenc
     while fresh or keep_one:
         result.create.append(_slice(service, ports, fresh[:LIMIT], None))
         fresh, keep_one = fresh[LIMIT:], False
+
+
+def _address(shown: Obj) -> tuple[int, ...]:
+    return tuple(int(part) for part in shown["addresses"][0].split("."))
 
 
 def _slice(service: Obj, ports: list[Obj], endpoints: list[Obj], present: Obj | None) -> Obj:

@@ -150,3 +150,12 @@ def test_endpoints_go_with_their_service(registry: Registry, controllers: Contro
     registry.delete("services", "default", "web")
     controllers.settle()
     assert registry.find("endpoints", "default", "web") is None
+
+
+def test_endpoints_are_listed_by_address_whenever_they_came(registry: Registry, controllers: Controllers) -> None:
+    service(registry)
+    for last in (30, 9, 20):
+        pod(registry, f"p{last}", f"172.30.0.{last}")
+        controllers.settle()
+    (found,) = slices(registry)
+    assert [one["addresses"][0] for one in found["endpoints"]] == ["172.30.0.9", "172.30.0.20", "172.30.0.30"]
