@@ -23,7 +23,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubelite.config import LABEL_CLUSTER, POD_CIDR, SERVICE_CIDR, Settings
+from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.engine import EngineError, find, images
 from kubelite.engine.find import Endpoint
 
@@ -122,8 +122,8 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
     taken = engine_networks(client, settings.network) + host_networks()
     chosen = replace(
         settings,
-        pod_cidr=free_network(settings.pod_cidr, taken, POD_CIDR),
-        service_cidr=free_network(settings.service_cidr, taken + other_service_ranges(settings), SERVICE_CIDR),
+        pod_cidr=free_network(settings.pod_cidr, taken, "pod network"),
+        service_cidr=free_network(settings.service_cidr, taken + other_service_ranges(settings), "service range"),
         api_port=free_port(settings.api_port),
     )
     for what, wanted, got in (
@@ -166,15 +166,18 @@ def other_service_ranges(settings: Settings) -> list[IPv4Network]:
     return [other.service_cidr for other in loaded if other is not None]
 
 
-def free_network(wanted: IPv4Network, taken: Sequence[IPv4Network], default: IPv4Network) -> IPv4Network:
+def free_network(wanted: IPv4Network, taken: Sequence[IPv4Network], what: str) -> IPv4Network:
     """`wanted` when nothing overlaps it, else the next network of its size that is free."""
     candidate = wanted
-    for _ in range(256):
-        if not any(candidate.overlaps(network) for network in taken):
+    for _ in range(len(taken) + 1):
+        overlapping = [network for network in taken if candidate.overlaps(network)]
+        if not overlapping:
             return candidate
-        following = int(candidate.network_address) + candidate.num_addresses
-        candidate = IPv4Network((following % 2**32, candidate.prefixlen))
-    raise EngineError(f"no free network near {default}", "Name one with --pod-cidr or --service-cidr.")
+        end = max(int(network.broadcast_address) for network in (candidate, *overlapping)) + 1
+        if end + candidate.num_addresses > 2**32:
+            break
+        candidate = IPv4Network((-(-end // candidate.num_addresses) * candidate.num_addresses, candidate.prefixlen))
+    raise EngineError(f"no free {what} like {wanted}", "Name one with --pod-cidr or --service-cidr.")
 
 
 def free_port(wanted: int) -> int:

@@ -1,0 +1,43 @@
+"""Ranges and ports of a new cluster."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Network
+
+import pytest
+
+from kubelite.engine import EngineError
+from kubelite.lifecycle import free_network, free_port
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken", "expected"),
+    [
+        ("172.30.0.0/16", [], "172.30.0.0/16"),
+        ("172.30.0.0/16", ["172.31.0.0/16", "10.0.0.0/8"], "172.30.0.0/16"),
+        ("172.30.0.0/16", ["172.30.128.0/20"], "172.31.0.0/16"),
+        ("172.30.0.0/16", ["172.30.0.0/16", "172.31.0.0/16"], "172.32.0.0/16"),
+        ("172.30.4.0/24", ["172.30.0.0/16"], "172.31.0.0/24"),
+        ("10.254.0.0/16", ["10.0.0.0/8", "11.0.0.0/24"], "11.1.0.0/16"),
+    ],
+)
+def test_network_is_the_wanted_one_or_the_next_that_overlaps_nothing(
+    wanted: str, taken: list[str], expected: str
+) -> None:
+    assert free_network(IPv4Network(wanted), [IPv4Network(one) for one in taken], "range") == IPv4Network(expected)
+
+
+def test_network_that_cannot_be_had_is_named() -> None:
+    with pytest.raises(EngineError, match=r"no free pod network like 240\.0\.0\.0/4"):
+        free_network(IPv4Network("240.0.0.0/4"), [IPv4Network("240.0.0.0/24")], "pod network")
+
+
+def test_port_is_the_wanted_one_or_any_free_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        wanted = taken.getsockname()[1]
+        taken.listen()
+        found = free_port(wanted)
+        assert found not in (0, wanted)
+    assert free_port(wanted) == wanted
