@@ -146,8 +146,12 @@ def table_rows(answer: Obj, *, wide: bool = False, prefix: str = "") -> Iterator
     shown = [at for at, one in enumerate(answer["columnDefinitions"]) if wide or not one["priority"]]
     yield [answer["columnDefinitions"][at]["name"].upper() for at in shown]
     for row in answer.get("rows") or ():
-        cells = [str(row["cells"][at]) for at in shown]
+        cells = [_cell(row["cells"][at]) for at in shown]
         yield [prefix + cells[0], *cells[1:]]
+
+
+def _cell(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

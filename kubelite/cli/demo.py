@@ -35,7 +35,7 @@ def demo(arguments: argparse.Namespace, progress: Progress) -> int:
     directory = settings.directory / "demo"
     client = Client.of(settings)
     program = None if arguments.without_kubectl else shutil.which("kubectl")
-    print(f"commands are answered by {program or 'kubelite itself (no kubectl is installed)'}")
+    print(f"commands are run by {program or 'kubelite itself, in place of kubectl'}")
     walk = Demo(settings, Shell(_kubectl(program, settings, client, directory), client), directory)
     walk.write_manifests()
     try:

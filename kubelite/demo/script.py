@@ -227,11 +227,10 @@ class Demo:
                 rf"persistentvolume/pvc-\S+ 100Mi RWO Delete Bound default/{claim} managed-nfs-storage",
                 rf"persistentvolumeclaim/{claim} Bound pvc-\S+ 100Mi RWO managed-nfs-storage",
             )
-        names = [path.name for path in self._directories().values()]
-        self.shell.shown(
-            f"ls {self.settings.volumes}", "\n".join(sorted(path.name for path in self.settings.volumes.iterdir()))
-        )
-        expect.holds(len(set(names)) == len(CLAIMS), f"{names} are not one directory for each claim")
+        there = sorted(path.name for path in self.settings.volumes.glob("default-test-*"))
+        self.shell.shown(f"ls {self.settings.volumes} | grep ^default-test-", "\n".join(there))
+        wanted = sorted(path.name for path in self._directories().values())
+        expect.holds(there == wanted, f"{there} are not one directory for each claim")
         for pod in PODS:
             self._expect_claim(pod)
 

@@ -81,7 +81,7 @@ class Shell:
         program, *arguments = shlex.split(command)
         assert program == "kubectl"
         answer = self._kubectl(arguments)
-        print(part(answer).rstrip("\n"), flush=True)
+        self._answer(part(answer))
         return answer
 
     def quietly(self, command: str) -> str:
@@ -91,36 +91,61 @@ class Shell:
     def shown(self, command: str, answer: str) -> None:
         """A command of the host's shell whose answer is known."""
         self._print(f"$ {command}", "36")
-        print(answer, flush=True)
+        self._answer(answer)
+
+    def _answer(self, text: str) -> None:
+        if shown := text.rstrip("\n"):
+            _line(shown)
 
     @contextmanager
     def watching(self, selector: str, done: Callable[[list[PodEvent]], bool]) -> Iterator[list[PodEvent]]:
         """Show what happens to pods while the block runs and on until `done`; the list has it all afterwards."""
         self._print(f"$ kubectl get pods -l {selector} --watch-only --output-watch-events &", "36")
-        arrived: queue.Queue[PodEvent | BaseException] = queue.Queue()
+        arrived: queue.Queue[PodEvent | Exception] = queue.Queue()
         events = watch_pods(self.client, selector, WATCH_SECONDS)
-        threading.Thread(target=_pump, args=(events, arrived), daemon=True).start()
+        over = threading.Event()
+        threading.Thread(target=_pump, args=(events, arrived, over), daemon=True).start()
         seen: list[PodEvent] = []
-        yield seen
+        try:
+            yield seen
+            self._collect(arrived, seen, done)
+        finally:
+            over.set()
+
+    @staticmethod
+    def _collect(
+        arrived: queue.Queue[PodEvent | Exception], seen: list[PodEvent], done: Callable[[list[PodEvent]], bool]
+    ) -> None:
         deadline = time.monotonic() + WATCH_SECONDS
         while not done(seen):
             try:
                 event = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise Failure(f"this did not come to its end within {WATCH_SECONDS:.0f} s") from None
-            if isinstance(event, BaseException):
+            if isinstance(event, Exception):
                 raise event
-            if not seen or event != seen[-1]:
-                print(f"{event.type:<9} {event.name:<20} {event.ready:<6} {event.status}", flush=True)
             seen.append(event)
 
     def _print(self, text: str, colour: str) -> None:
-        print(f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text, flush=True)
+        _line(f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text)
 
 
-def _pump(events: Iterator[PodEvent], arrived: queue.Queue[PodEvent | BaseException]) -> None:
+def _line(text: str) -> None:
+    """In one piece: two threads print."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _pump(events: Iterator[PodEvent], arrived: queue.Queue[PodEvent | Exception], over: threading.Event) -> None:
+    """Shows each event when it comes, also while a command still runs."""
+    before = None
     try:
         for event in events:
+            if over.is_set():
+                return
+            if event != before:
+                _line(f"{event.type:<9} {event.name:<30} {event.ready:<6} {event.status}")
+            before = event
             arrived.put(event)
     except Exception as error:
         arrived.put(error)
