@@ -9,7 +9,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
-from kubelite.config import LABEL_CLUSTER, Settings
+from kubelite.config import LABEL_CLUSTER, LABEL_HOME, Settings
 from kubelite.node.network import choose_range, route_ranges
 
 
@@ -57,7 +57,11 @@ def _create(client: docker.APIClient, settings: Settings, chosen: IPv4Network) -
         client.create_network(
             settings.network,
             driver="bridge",
-            labels={LABEL_CLUSTER: settings.name, "com.docker.compose.project": settings.name},
+            labels={
+                LABEL_CLUSTER: settings.name,
+                LABEL_HOME: str(settings.home),
+                "com.docker.compose.project": settings.name,
+            },
             ipam=docker.types.IPAMConfig(pool_configs=[pool]),
             check_duplicate=True,
         )
