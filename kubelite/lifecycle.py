@@ -21,17 +21,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.engine import EngineError, find, images
 from kubelite.engine.find import Endpoint
+from kubelite.engine.locks import exclusive
 
 if TYPE_CHECKING:
     import docker
 
 Progress = Callable[[str], None]
 
+PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 STOP_SECONDS = 15.0
 CONTAINER_STOP_SECONDS = 10
 
@@ -117,14 +120,29 @@ def cluster_images() -> Any:
 
 def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
+    from kubelite.node.docker_network import ensure_network
+
     if Settings.load(settings.name, settings.home) is not None:
+        if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
+            raise StartFailed(f"its API port {settings.api_port} is in use by another program")
         return settings
+    with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):
+        chosen = _choose(settings, client, progress)
+        ensure_network(client.api, chosen)  # now, so that clusters that start at the same time see it
+        chosen.save()
+    return chosen
+
+
+def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     taken = engine_networks(client, settings.network) + host_networks()
+    others = others_of(settings)
     chosen = replace(
         settings,
         pod_cidr=free_network(settings.pod_cidr, taken, "pod network"),
-        service_cidr=free_network(settings.service_cidr, taken + other_service_ranges(settings), "service range"),
-        api_port=free_port(settings.api_port),
+        service_cidr=free_network(
+            settings.service_cidr, taken + [other.service_cidr for other in others], "service range"
+        ),
+        api_port=free_port(settings.api_port, [other.api_port for other in others]),
     )
     for what, wanted, got in (
         ("pod network", settings.pod_cidr, chosen.pod_cidr),
@@ -133,7 +151,6 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
     ):
         if wanted != got:
             progress(f"{what} {wanted} is taken, using {got}")
-    chosen.save()
     return chosen
 
 
@@ -159,34 +176,38 @@ def host_networks() -> list[IPv4Network]:
     return found
 
 
-def other_service_ranges(settings: Settings) -> list[IPv4Network]:
-    """Service ranges of this home's other clusters, which share the host's rules."""
-    others = (path.name for path in settings.home.glob("*/") if path.name != settings.name)
-    loaded = (Settings.load(name, settings.home) for name in others)
-    return [other.service_cidr for other in loaded if other is not None]
+def others_of(settings: Settings) -> list[Settings]:
+    """This home's other clusters: they share the host's rules, and come back on the ports they had."""
+    names = (path.name for path in settings.home.glob("*/") if path.name != settings.name)
+    loaded = (Settings.load(name, settings.home) for name in names)
+    return [other for other in loaded if other is not None]
 
 
 def free_network(wanted: IPv4Network, taken: Sequence[IPv4Network], what: str) -> IPv4Network:
-    """`wanted` when nothing overlaps it, else the next network of its size that is free."""
-    candidate = wanted
-    for _ in range(len(taken) + 1):
-        overlapping = [network for network in taken if candidate.overlaps(network)]
-        if not overlapping:
+    """`wanted` when nothing overlaps it, else another private network of its size, the following ones first."""
+    for candidate in _alternatives(wanted):
+        if not any(candidate.overlaps(network) for network in taken):
             return candidate
-        end = max(int(network.broadcast_address) for network in (candidate, *overlapping)) + 1
-        if end + candidate.num_addresses > 2**32:
-            break
-        candidate = IPv4Network((-(-end // candidate.num_addresses) * candidate.num_addresses, candidate.prefixlen))
     raise EngineError(f"no free {what} like {wanted}", "Name one with --pod-cidr or --service-cidr.")
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` when it can be bound on 127.0.0.1, else any free port."""
-    for port in (wanted, 0):
+def _alternatives(wanted: IPv4Network) -> Iterator[IPv4Network]:
+    yield wanted
+    for block in sorted(PRIVATE, key=lambda block: not wanted.subnet_of(block)):
+        if block.prefixlen <= wanted.prefixlen:
+            yield from (one for one in block.subnets(new_prefix=wanted.prefixlen) if one > wanted)
+            yield from (one for one in block.subnets(new_prefix=wanted.prefixlen) if one < wanted)
+
+
+def free_port(wanted: int, reserved: Sequence[int] = ()) -> int:
+    """`wanted` when it can be bound on 127.0.0.1 and isn't reserved, else any free port."""
+    for port in [wanted] * (wanted not in reserved) + [0] * (len(reserved) + 1):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+            found = int(probe.getsockname()[1])
+            if found not in reserved:
+                return found
     raise OSError(errno.EADDRINUSE, "no free port on 127.0.0.1")
 
 

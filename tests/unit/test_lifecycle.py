@@ -17,12 +17,13 @@ from kubelite.lifecycle import free_network, free_port
         ("172.30.0.0/16", [], "172.30.0.0/16"),
         ("172.30.0.0/16", ["172.31.0.0/16", "10.0.0.0/8"], "172.30.0.0/16"),
         ("172.30.0.0/16", ["172.30.128.0/20"], "172.31.0.0/16"),
-        ("172.30.0.0/16", ["172.30.0.0/16", "172.31.0.0/16"], "172.32.0.0/16"),
+        ("172.30.0.0/16", ["172.30.0.0/16", "172.31.0.0/16"], "172.16.0.0/16"),
         ("172.30.4.0/24", ["172.30.0.0/16"], "172.31.0.0/24"),
-        ("10.254.0.0/16", ["10.0.0.0/8", "11.0.0.0/24"], "11.1.0.0/16"),
+        ("10.254.0.0/16", ["10.254.0.0/16", "10.255.0.0/16"], "10.0.0.0/16"),
+        ("10.254.0.0/16", ["10.0.0.0/8"], "172.16.0.0/16"),
     ],
 )
-def test_network_is_the_wanted_one_or_the_next_that_overlaps_nothing(
+def test_network_is_the_wanted_one_or_another_private_one_that_overlaps_nothing(
     wanted: str, taken: list[str], expected: str
 ) -> None:
     assert free_network(IPv4Network(wanted), [IPv4Network(one) for one in taken], "range") == IPv4Network(expected)
@@ -41,3 +42,10 @@ def test_port_is_the_wanted_one_or_any_free_one() -> None:
         found = free_port(wanted)
         assert found not in (0, wanted)
     assert free_port(wanted) == wanted
+
+
+def test_port_of_another_cluster_is_left_to_it() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        wanted = probe.getsockname()[1]
+    assert free_port(wanted, [wanted]) not in (0, wanted)
