@@ -23,6 +23,7 @@ ALLOWED = {
     "tokens": {*BASE},
     "pki": set[str](),
     "engine": {"errors", "config"},
+    "manifests": {*BASE, "schema"},
     "controllers": {*REGISTRY},
     "node": {*REGISTRY},
     "net": {*REGISTRY},
@@ -33,7 +34,7 @@ ALLOWED = {
 NARROW = {"streams": {"kubelite.node.process", "kubelite.node.runtime"}, "api": {"kubelite.node.process"}}
 
 LIBRARIES = {
-    "aiohttp": ("api/", "streams/", "cluster.py"),
+    "aiohttp": ("api/", "streams/", "cluster.py", "cli/execute.py"),
     "sqlite3": ("store/",),
     "docker": ("node/docker_", "node/streams.py", "engine/", "cluster.py", "lifecycle.py", "cli/", "testing/"),
     "dns": ("net/dns/", "cli/", "testing/"),
