@@ -12,11 +12,11 @@ from ipaddress import IPv4Address, IPv4Network
 FIRST_DYNAMIC = 16
 
 
-class AddressTaken(Exception):
+class AddressTaken(ValueError):
     """The wanted address belongs to another pod."""
 
 
-class AddressesExhausted(Exception):
+class AddressesExhausted(ValueError):
     """Every address of the network is in use."""
 
 

@@ -1,4 +1,4 @@
-"""What probes and lifecycle hooks do: exec, httpGet, tcpSocket, sleep. Called by `probes` and `lifecycle`.
+"""What probes and lifecycle hooks do: exec, httpGet, tcpSocket, grpc. Called by `probes` and `lifecycle`.
 
 Verdicts and texts follow upstream's `pkg/probe` (http, tcp, exec) and the wording of Go's network errors.
 """
@@ -15,6 +15,7 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from kubelite.config import KUBERNETES_VERSION
+from kubelite.node.grpc_health import SERVING, STATES, NoHealthService, check_health
 from kubelite.node.runtime import ExecTimeout, Runtime
 from kubelite.objects.meta import Obj
 
@@ -86,6 +87,24 @@ async def run_http(container: Obj, action: Obj, address: str, seconds: float) ->
     if response.status >= 300:
         return Verdict("warning", f"Probe terminated redirects, Response body: {response.body}")
     return Verdict("success", response.body)
+
+
+async def run_grpc(action: Obj, address: str, seconds: float) -> Verdict:
+    """SERVING is a success."""
+    port = int(action["port"])
+    try:
+        async with asyncio.timeout(seconds):
+            status = await check_health(address, port, action.get("service") or "")
+    except TimeoutError:
+        target = f'timeout: failed to connect service "{address}:{port}" within {seconds:g}s'
+        return Verdict("failure", f"{target}: context deadline exceeded")
+    except OSError as error:
+        return Verdict("failure", f"error: {_dial_error(address, port, error)}")
+    except NoHealthService as error:
+        return Verdict("failure", f"error: {error}")
+    if status != SERVING:
+        return Verdict("failure", f'service unhealthy (responded with "{STATES.get(status, status)}")')
+    return Verdict("success", "service healthy")
 
 
 def port_number(container: Obj, port: int | str) -> int:

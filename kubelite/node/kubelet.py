@@ -121,7 +121,12 @@ class Kubelet:
     def _begin(self, pod: Obj, containers: Iterable[Container]) -> None:
         uid = meta.uid(pod)
         before = next(
-            (w for w in self._workers.values() if (w.namespace, w.name) == (meta.namespace(pod), meta.name(pod))), None
+            (
+                w
+                for w in reversed(self._workers.values())
+                if (w.namespace, w.name) == (meta.namespace(pod), meta.name(pod))
+            ),
+            None,
         )
         worker = self._workers[uid] = PodWorker(self._services, pod, containers, before)
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._work(worker), name=f"pod {worker.name}")

@@ -172,7 +172,7 @@ def _has_sandbox(draft: _Draft) -> bool:
     if sandbox is not None and sandbox.state != "exited":
         return True
     left = list(view.running())
-    draft.add(*(KillContainer(c, "Pod sandbox changed") for c in left if c.name not in view.busy))
+    draft.add(*(KillContainer(c, "") for c in left if c.name not in view.busy))
     if not left and view.busy.isdisjoint(spec["name"] for spec in all_containers(view.pod)):
         _at(draft, view.sandbox_retry_at, CreateSandbox(sandbox.attempt + 1 if sandbox else 0), "POD")
     return False

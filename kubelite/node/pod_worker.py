@@ -9,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kubelite.errors import StatusError
 from kubelite.node import plan as planning
-from kubelite.node import starter, termination, volumes
+from kubelite.node import starter, termination
+from kubelite.node.adoption import health_before, waiting_before
 from kubelite.node.images import StartFailure
-from kubelite.node.pod_setup import prepare, volume_context
+from kubelite.node.pod_disk import PodDisk
+from kubelite.node.pod_tasks import ActionTasks
 from kubelite.node.probes import Prober, Subject
 from kubelite.node.records import Records
 from kubelite.node.runtime import SANDBOX, Container, EngineError
 from kubelite.node.services import Services, Signal
-from kubelite.node.status import DEADLINE_MESSAGE, pod_status
+from kubelite.node.status import DEADLINE_MESSAGE, active_deadline, back_off_message, pod_status
+from kubelite.node.termination_message import wants_logs_as_message, with_logs_as_message, with_message
 from kubelite.node.view import (
     Health,
     View,
@@ -35,8 +37,7 @@ from kubelite.node.view import (
     is_finished,
     is_host_network,
 )
-from kubelite.node.volume_payload import uses_tokens
-from kubelite.node.volumes import Volume, VolumeFailed
+from kubelite.node.volume_payload import token_life, uses_tokens
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -44,8 +45,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SETUP_FIRST = 0.5
-SETUP_CAP = 122.0
+PINNED_ADDRESS = "kubelite.io/ip"
 ENGINE_RETRY = 1.0
 TOKEN_REFRESH = 0.8  # of a token's life
 SETUP = "setup"
@@ -58,23 +58,17 @@ class PodWorker:
     def __init__(self, services: Services, pod: Obj, containers: Iterable[Container], before: PodWorker | None) -> None:
         self.services = services
         self.namespace, self.name, self.uid = meta.namespace(pod) or "", meta.name(pod), meta.uid(pod)
-        self.directory: Path = services.settings.pods / self.uid
+        self.disk = PodDisk(services, self.uid)
         self.records = Records(containers)
         self.signal = Signal()
         self.address = ""
-        self.volumes: Mapping[str, Volume] = {}
         self.stopping = False
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
         self._before = before
         self._last = pod
         self._waiting: dict[str, Waiting] = {}
         self._probers: dict[str, Prober] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._interruptible: set[asyncio.Future[Any]] = set()
-        self._volumes_ready = False
-        self._stale_volumes = False
-        self._setup_failures = 0
-        self._setup_retry_at: datetime | None = None
+        self._tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
         self._sandbox_retry_at: datetime | None = None
         self._deadline_exceeded = (pod.get("status") or {}).get("reason") == "DeadlineExceeded"
         self._grace = termination.GraceClock(services.now)
@@ -87,8 +81,7 @@ class PodWorker:
 
     def sources_changed(self) -> None:
         """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
-        self._stale_volumes = True
-        self._setup_retry_at = None
+        self.disk.sources_changed()
         for name, waiting in self._waiting.items():
             if waiting.reason == "CreateContainerConfigError":
                 self._waiting[name] = replace(waiting, retry_at=None)
@@ -97,10 +90,26 @@ class PodWorker:
     def observed(self, container: Container) -> None:
         """The engine's present word on one of the pod's containers."""
         if container.state == "exited":
-            container = replace(container, message=self._message_of(container))
-            self._stop_probes(container.id)
+            container = self._ended(container)
         self.records.put(container)
         self.wake()
+
+    def _ended(self, container: Container) -> Container:
+        self._stop_probes(container.id)
+        known = self.records.get(container.id)
+        if known is not None and known.state == "exited":
+            return known
+        container = with_message(container)
+        if wants_logs_as_message(self._last, container):
+            self._tasks.spawn(f"tail:{container.id}", self._tail(container))
+        return container
+
+    def _stop_probes(self, container_id: str) -> None:
+        if prober := self._probers.pop(container_id, None):
+            prober.stop()
+
+    async def _tail(self, container: Container) -> None:
+        self.records.put(await with_logs_as_message(self.services.runtime, container))
 
     def forgotten(self, container_id: str) -> None:
         """The container doesn't exist any more."""
@@ -136,20 +145,8 @@ class PodWorker:
             self._before = None
 
     async def interruptible(self, work: Awaitable[T]) -> T:
-        """Await something that the pod's end may cut short."""
-        future = asyncio.ensure_future(work)
-        self._interruptible.add(future)
-        if self.stopping:
-            future.cancel()
-        try:
-            return await future
-        except asyncio.CancelledError:
-            if self.stopping and future.cancelled():
-                raise starter.Abandoned from None
-            raise
-        finally:
-            self._interruptible.discard(future)
-            future.cancel()
+        """Await something that the pod's end may cut short: Abandoned then."""
+        return await self._tasks.interruptible(work)
 
     def begin_probes(self, pod: Obj, spec: Obj, container: Container, was: Health | None = None) -> None:
         subject = Subject(pod, spec, container.id, self.address or self.services.host_address)
@@ -166,7 +163,7 @@ class PodWorker:
     async def stop_container(self, container: Container, message: str) -> None:
         """End one container of a pod that goes on."""
         pod = self.pod() or self._last
-        until = self.services.now() + timedelta(seconds=_grace(pod, container, message))
+        until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, message))
         await termination.stop_container(self, pod, container, message, lambda: until)
 
     async def remove(self, container_id: str) -> None:
@@ -183,8 +180,7 @@ class PodWorker:
             self.dead.set()
             for prober in self._probers.values():
                 prober.stop()
-            for task in self._tasks.values():
-                task.cancel()
+            self._tasks.cancel()
 
     async def _live(self) -> None:
         """Until the pod is to go."""
@@ -198,8 +194,8 @@ class PodWorker:
             the_plan = planning.plan(self.view(pod), now)
             for action in the_plan.actions:
                 self._perform(pod, action)
-            if self._stale_volumes and self._volumes_ready:
-                self._spawn("refresh", self._refresh_volumes(pod))
+            if self.disk.stale and self.disk.ready:
+                self._tasks.spawn("refresh", self.disk.refresh(pod, self.address))
             self.publish()
             until = min(filter(None, (wake_at, the_plan.wake_at)), default=None)
             await self.signal.wait(max((until - self.services.now()).total_seconds(), 0) if until else None)
@@ -211,9 +207,9 @@ class PodWorker:
             containers=self.records.by_name(),
             waiting=self._waiting,
             health={container_id: prober.health for container_id, prober in self._probers.items()},
-            busy=frozenset(self._tasks),
-            volumes_ready=self._volumes_ready,
-            setup_retry_at=self._setup_retry_at,
+            busy=self._tasks.names,
+            volumes_ready=self.disk.ready,
+            setup_retry_at=self.disk.retry_at,
             sandbox_retry_at=self._sandbox_retry_at,
             address=self.address,
             host_address=self.services.host_address,
@@ -235,11 +231,9 @@ class PodWorker:
 
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""
-        allowed = pod["spec"].get("activeDeadlineSeconds")
-        started = (pod.get("status") or {}).get("startTime")
-        if allowed is None or started is None or self._deadline_exceeded or is_finished(pod):
+        end = active_deadline(pod)
+        if end is None or self._deadline_exceeded or is_finished(pod):
             return None
-        end = meta.parse_time(started) + timedelta(seconds=allowed)
         if now < end:
             return end
         self._deadline_exceeded = True
@@ -251,85 +245,53 @@ class PodWorker:
     def _perform(self, pod: Obj, action: planning.Action) -> None:
         match action:
             case planning.SetUp():
-                self._spawn(SETUP, self._set_up(pod))
+                self._tasks.spawn(SETUP, self._set_up(pod))
             case planning.CreateSandbox():
-                self._spawn(SANDBOX, self._create_sandbox(pod, action))
+                self._tasks.spawn(SANDBOX, self._create_sandbox(pod, action))
             case planning.StartContainer():
-                self._spawn(action.name, self._start_container(pod, action))
+                self._tasks.spawn(action.name, self._start_container(pod, action))
             case planning.KillContainer():
-                self._spawn(action.container.name, self.stop_container(action.container, action.message))
+                self._tasks.spawn(action.container.name, self.stop_container(action.container, action.message))
             case planning.HoldBack():
                 self._hold_back(pod, action)
             case planning.Remove():
-                self._spawn(f"rm:{action.container.id}", self.remove(action.container.id))
+                self._tasks.spawn(f"rm:{action.container.id}", self.remove(action.container.id))
             case planning.StopPod():
-                self._spawn(STOP, self._stop_finished(pod))
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        if name in self._tasks:
-            work.close()
-            return
-        self._tasks[name] = asyncio.get_running_loop().create_task(self._guard(name, work), name=f"{self.name} {name}")
-
-    async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except starter.Abandoned:
-            log.debug("%s/%s: %s: abandoned", self.namespace, self.name, name)
-        except EngineError as error:
-            log.info("%s/%s: %s: %s", self.namespace, self.name, name, error)
-            await asyncio.sleep(ENGINE_RETRY)
-        except Exception:
-            log.exception("%s/%s: %s failed", self.namespace, self.name, name)
-            await asyncio.sleep(ENGINE_RETRY)
-        finally:
-            self._tasks.pop(name, None)
-            self.wake()
+                self._tasks.spawn(STOP, self._stop_finished(pod))
 
     async def _set_up(self, pod: Obj) -> None:
-        services = self.services
         if not is_host_network(pod) and not self.address:
-            wanted = meta.annotations(pod).get("kubelite.io/ip", "")
-            self.address = services.addresses.allocate(self.uid, wanted)
-        context = volume_context(services, pod, self.address, self.directory)
-        try:
-            self.volumes = await asyncio.to_thread(prepare, services, pod, self.address, context)
-        except VolumeFailed as error:
-            services.recorder.event(pod, "Warning", "FailedMount", str(error))
-            delay = min(SETUP_FIRST * 2**self._setup_failures, SETUP_CAP)
-            self._setup_failures += 1
-            self._setup_retry_at = services.now() + timedelta(seconds=delay)
-            return
-        self._volumes_ready, self._setup_failures, self._stale_volumes = True, 0, False
-        if uses_tokens(pod):
-            self._spawn("tokens", self._renew_tokens(pod))
-
-    async def _refresh_volumes(self, pod: Obj) -> None:
-        self._stale_volumes = False
-        context = volume_context(self.services, pod, self.address, self.directory)
-        try:
-            await asyncio.to_thread(volumes.refresh, pod, context)
-        except VolumeFailed as error:
-            self.services.recorder.event(pod, "Warning", "FailedMount", str(error))
+            try:
+                self.address = self.services.addresses.allocate(self.uid, _pinned_address(pod))
+            except ValueError as error:
+                self._sandbox_failed(pod, error)
+                self.disk.put_off()
+                return
+        await self.disk.set_up(pod, self.address)
+        if self.disk.ready and uses_tokens(pod):
+            self._tasks.spawn("tokens", self._renew_tokens(pod))
 
     async def _renew_tokens(self, pod: Obj) -> None:
-        await asyncio.sleep(_token_life(pod) * TOKEN_REFRESH)
-        self._stale_volumes = True
-        self.wake()
+        await asyncio.sleep(token_life(pod) * TOKEN_REFRESH)
+        self.disk.stale = True
 
     async def _create_sandbox(self, pod: Obj, action: planning.CreateSandbox) -> None:
-        recorder, services = self.services.recorder, self.services
+        services = self.services
         if action.attempt:
             message = "Pod sandbox changed, it will be killed and re-created."
-            recorder.event(pod, "Normal", "SandboxChanged", message)
+            services.recorder.event(pod, "Normal", "SandboxChanged", message)
         try:
             await starter.create_sandbox(self, pod, action)
         except EngineError as error:
-            recorder.event(pod, "Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+            self._sandbox_failed(pod, error)
             self._sandbox_retry_at = services.now() + timedelta(seconds=ENGINE_RETRY)
-            if "Address already in use" in str(error) and not meta.annotations(pod).get("kubelite.io/ip"):
+            if "Address already in use" in str(error) and not _pinned_address(pod):
                 services.addresses.release(self.uid)
-                self.address, self._volumes_ready = "", False
+                self.address, self.disk.ready = "", False
+
+    def _sandbox_failed(self, pod: Obj, error: Exception) -> None:
+        message = f"Failed to create pod sandbox: {error}"
+        self.services.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
 
     async def _start_container(self, pod: Obj, action: planning.StartContainer) -> None:
         spec = container_of(pod, action.name)
@@ -344,10 +306,8 @@ class PodWorker:
             self._waiting[action.name] = Waiting(failure.reason, failure.message, failure.retry_at)
 
     def _hold_back(self, pod: Obj, action: planning.HoldBack) -> None:
-        who = full_name(pod)
-        message = f"back-off {_duration(action.seconds)} restarting failed container={action.name} pod={who}"
-        self._waiting[action.name] = Waiting("CrashLoopBackOff", message, action.until)
-        text = f"Back-off restarting failed container {action.name} in pod {who}"
+        self._waiting[action.name] = Waiting("CrashLoopBackOff", back_off_message(pod, action), action.until)
+        text = f"Back-off restarting failed container {action.name} in pod {full_name(pod)}"
         self.services.recorder.event(pod, "Warning", "BackOff", text, field_path(pod, action.name))
 
     async def _stop_finished(self, pod: Obj) -> None:
@@ -362,23 +322,27 @@ class PodWorker:
     async def _end(self) -> None:
         """The pod is to go: end its containers, say how they ended, let the object go, then clean up."""
         self.stopping = True
-        for future in list(self._interruptible):
-            future.cancel()
+        self._tasks.interrupt()
         for prober in self._probers.values():
             prober.stop(keep_readiness=True)
         self.wake()
-        await self._settle()
-        await termination.stop_all(self, self.pod() or self._last, lambda: self._grace.deadline(self.pod()))
+        await self._tasks.settle({"tokens", "refresh"})
+        news = asyncio.get_running_loop().create_task(self._publish_news())
+        try:
+            await termination.stop_all(self, self.pod() or self._last, lambda: self._grace.deadline(self.pod()))
+        finally:
+            news.cancel()
+        await self.predecessor_gone()
         self.dead.set()
         self.publish(terminated=True)
         with contextlib.suppress(StatusError):
             self.services.client.delete("pods", self.namespace, self.name, grace=0, uid=self.uid)
         await self._clean_up()
 
-    async def _settle(self) -> None:
-        """Wait for actions that can't be interrupted: an engine call that is under way."""
-        while tasks := [task for name, task in self._tasks.items() if name not in ("tokens", "refresh")]:
-            await asyncio.wait(tasks)
+    async def _publish_news(self) -> None:
+        while True:
+            await self.signal.wait()
+            self.publish()
 
     async def _clean_up(self) -> None:
         """Containers, address and directory. The engine may be away; this comes back until it's done."""
@@ -390,13 +354,13 @@ class PodWorker:
                 await asyncio.sleep(ENGINE_RETRY)
         self.services.addresses.release(self.uid)
         self.services.images.forget(self.uid)
-        memory = volumes.memory_directory(self.services.settings.name, self.uid)
-        await asyncio.to_thread(volumes.tear_down, self.directory, memory)
+        await self.disk.tear_down()
 
     # --- adoption ----------------------------------------------------------------------------------------------------
 
     def _adopt(self, pod: Obj) -> None:
         """Take over what an earlier kubelet left running: nothing is restarted for it."""
+        self._waiting |= waiting_before(pod)
         sandbox = self.sandbox()
         if sandbox is None:
             return
@@ -404,54 +368,11 @@ class PodWorker:
             self.address = sandbox.address
         for container in self.records.running():
             if spec := container_of(pod, container.name):
-                self.begin_probes(pod, spec, container, _health_before(pod, spec, container))
+                self.begin_probes(pod, spec, container, health_before(pod, spec, container))
         for container in self.records.all():
             if container.state == "exited":
-                self.records.put(replace(container, message=self._message_of(container)))
-
-    def _stop_probes(self, container_id: str) -> None:
-        if prober := self._probers.pop(container_id, None):
-            prober.stop()
-
-    def _message_of(self, container: Container) -> str:
-        if not container.message_file:
-            return container.message
-        try:
-            return Path(container.message_file).read_bytes()[:4096].decode(errors="replace")
-        except OSError:
-            return container.message
+                self.records.put(with_message(container))
 
 
-def _health_before(pod: Obj, spec: Obj, container: Container) -> Health:
-    """What the status says of this very container; for one that it doesn't know yet, as if it had just started."""
-    status = pod.get("status") or {}
-    for entry in [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]:
-        if entry.get("containerID") == f"docker://{container.id}" and "running" in (entry.get("state") or {}):
-            return Health(started=bool(entry.get("started")), ready=bool(entry.get("ready")))
-    return Health(started="startupProbe" not in spec)
-
-
-def _grace(pod: Obj, container: Container, message: str) -> int:
-    """A probe may have a grace period of its own for the kill that it causes."""
-    spec = container_of(pod, container.name) or {}
-    for kind, word in (("livenessProbe", "liveness probe"), ("startupProbe", "startup probe")):
-        own = (spec.get(kind) or {}).get("terminationGracePeriodSeconds")
-        if word in message and own is not None:
-            return int(own)
-    return termination.grace_of(pod)
-
-
-def _token_life(pod: Obj) -> int:
-    """The shortest-lived token that the pod's volumes show."""
-    return min(
-        int(source["serviceAccountToken"].get("expirationSeconds") or 3600)
-        for volume in pod["spec"].get("volumes") or ()
-        for source in (volume.get("projected") or {}).get("sources") or ()
-        if "serviceAccountToken" in source
-    )
-
-
-def _duration(seconds: int) -> str:
-    """As Go prints a duration of whole seconds."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+def _pinned_address(pod: Obj) -> str:
+    return meta.annotations(pod).get(PINNED_ADDRESS, "")

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kubelite.node.handlers import BadHandler, Verdict, run_exec, run_http, run_tcp
+from kubelite.node.handlers import BadHandler, Verdict, run_exec, run_grpc, run_http, run_tcp
 from kubelite.node.runtime import EngineError, Runtime
 from kubelite.node.view import Health, field_path
 from kubelite.objects.meta import Obj
@@ -144,7 +144,7 @@ class Prober:
         if action := probe.get("tcpSocket"):
             return await run_tcp(subject.container, action, subject.address, timeout)
         if action := probe.get("grpc"):
-            return await run_tcp(subject.container, action, subject.address, timeout)
+            return await run_grpc(action, subject.address, timeout)
         raise BadHandler("missing probe handler")
 
     def _tell(self, kind: str, verdict: Verdict) -> None:

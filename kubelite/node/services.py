@@ -21,7 +21,9 @@ TokenProvider = Callable[[str, str, str, int, Obj], str]  # namespace, service a
 class Addresses(Protocol):
     """The pod network's addresses; owners are pod uids. Implemented by `kubelite.net.ipam`."""
 
-    def allocate(self, owner: str, wanted: str = "") -> str: ...
+    def allocate(self, owner: str, wanted: str = "") -> str:
+        """ValueError when the wanted one, or any, is not to be had."""
+        ...
 
     def reserve(self, owner: str, address: str) -> bool: ...
 

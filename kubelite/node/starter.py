@@ -20,7 +20,8 @@ from kubelite.node.labels import engine_name
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.mounts import message_file, mounts_of
 from kubelite.node.plan import CreateSandbox, StartContainer
-from kubelite.node.runtime import SANDBOX, Container, ContainerSpec, EngineError, Image, NameTaken
+from kubelite.node.pod_tasks import Abandoned
+from kubelite.node.runtime import SANDBOX, Container, ContainerSpec, EngineError, EngineGone, Image, NameTaken
 from kubelite.node.services import Services
 from kubelite.node.view import field_path
 from kubelite.node.volumes import Volume
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from kubelite.node.pod_worker import PodWorker
 
 RETRY = 10.0  # seconds after which a container that couldn't be made is tried again
-
-
-class Abandoned(Exception):
-    """The pod or its sandbox went away meanwhile."""
 
 
 async def create_sandbox(worker: PodWorker, pod: Obj, action: CreateSandbox) -> None:
@@ -83,6 +80,8 @@ async def _create_container(worker: PodWorker, pod: Obj, spec: Obj, action: Star
     try:
         made = _with_free_name(services, made, pod, action.name, action.attempt)
         container_id = await create(services, made)
+    except EngineGone:
+        raise
     except EngineError as error:
         raise _failure(services, pod, path, "CreateContainerError", str(error)) from error
     services.recorder.event(pod, "Normal", "Created", f"Created container: {action.name}", path)
@@ -101,7 +100,7 @@ def _engine_spec(
     worker: PodWorker, pod: Obj, spec: Obj, action: StartContainer, image: Image, sandbox: Container
 ) -> ContainerSpec:
     around = surroundings(worker.services, pod, worker.address)
-    place = placement(worker.directory, worker.volumes, spec, action, sandbox, environment(pod, spec, around))
+    place = placement(worker.disk.directory, worker.disk.volumes, spec, action, sandbox, environment(pod, spec, around))
     return container_spec(pod, spec, worker.services.settings.name, image, place, around)
 
 
@@ -135,6 +134,8 @@ async def _start(worker: PodWorker, pod: Obj, spec: Obj, container: Container) -
     services, path = worker.services, field_path(pod, container.name)
     try:
         await services.runtime.start(container.id)
+    except EngineGone:
+        raise
     except EngineError as error:
         if found := await services.runtime.inspect(container.id):
             worker.observed(found)

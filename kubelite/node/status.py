@@ -7,12 +7,14 @@ its `getPhase`. What others own (conditions of foreign types, qosClass) is kept 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kubelite.node.container_status import container_statuses
+from kubelite.node.plan import HoldBack
 from kubelite.node.view import (
     View,
+    full_name,
     init_containers,
     is_finished,
     is_host_network,
@@ -47,6 +49,20 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
 
 
 _REBUILT = ("phase", "conditions", "containerStatuses", "initContainerStatuses")
+
+
+def active_deadline(pod: Obj) -> datetime | None:
+    """When activeDeadlineSeconds end; None while they don't count."""
+    allowed = pod["spec"].get("activeDeadlineSeconds")
+    started = (pod.get("status") or {}).get("startTime")
+    return meta.parse_time(started) + timedelta(seconds=allowed) if allowed is not None and started else None
+
+
+def back_off_message(pod: Obj, action: HoldBack) -> str:
+    """The waiting message of CrashLoopBackOff."""
+    minutes, seconds = divmod(action.seconds, 60)
+    duration = f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+    return f"back-off {duration} restarting failed container={action.name} pod={full_name(pod)}"
 
 
 def _addresses(view: View, old: Obj) -> Obj:

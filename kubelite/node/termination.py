@@ -32,6 +32,16 @@ def grace_of(pod: Obj) -> int:
     return 30 if grace is None else int(grace)
 
 
+def grace_for(pod: Obj, container: Container, message: str) -> int:
+    """A probe may have a grace period of its own for the kill that it causes."""
+    spec = container_of(pod, container.name) or {}
+    for kind, word in (("livenessProbe", "liveness probe"), ("startupProbe", "startup probe")):
+        own = (spec.get(kind) or {}).get("terminationGracePeriodSeconds")
+        if word in message and own is not None:
+            return int(own)
+    return grace_of(pod)
+
+
 class GraceClock:
     """The deadline of a deleted pod; every later delete may shorten it."""
 

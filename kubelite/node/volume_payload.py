@@ -130,12 +130,22 @@ def _downward(pod: Obj, source: Obj, mode: int, around: Surroundings) -> Payload
     return result
 
 
-def uses_tokens(pod: Obj) -> bool:
-    return any(
-        "serviceAccountToken" in source
+def _token_sources(pod: Obj) -> list[Obj]:
+    return [
+        source["serviceAccountToken"]
         for volume in pod["spec"].get("volumes") or ()
         for source in (volume.get("projected") or {}).get("sources") or ()
-    )
+        if "serviceAccountToken" in source
+    ]
+
+
+def uses_tokens(pod: Obj) -> bool:
+    return bool(_token_sources(pod))
+
+
+def token_life(pod: Obj) -> int:
+    """Seconds that the shortest-lived token of the pod's volumes is good for."""
+    return min(int(source.get("expirationSeconds") or TOKEN_EXPIRATION) for source in _token_sources(pod))
 
 
 def service_account(pod: Obj) -> tuple[str, str]:

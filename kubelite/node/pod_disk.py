@@ -1,0 +1,64 @@
+"""One pod's share of the disk, over its life: set up, kept fresh, removed. Held by the pod worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from kubelite.node import volumes
+from kubelite.node.pod_setup import prepare, volume_context
+from kubelite.node.services import Services
+from kubelite.node.volumes import Volume, VolumeFailed
+from kubelite.objects.meta import Obj
+
+RETRY_FIRST = 0.5
+RETRY_CAP = 122.0
+
+
+class PodDisk:
+    """`ready` once everything is there; `stale` when the sources of volumes changed since."""
+
+    def __init__(self, services: Services, uid: str) -> None:
+        self._services = services
+        self.directory: Path = services.settings.pods / uid
+        self._memory = volumes.memory_directory(services.settings.name, uid)
+        self.volumes: Mapping[str, Volume] = {}
+        self.ready = False
+        self.stale = False
+        self.retry_at: datetime | None = None
+        self._failures = 0
+
+    def sources_changed(self) -> None:
+        self.stale = True
+        self.retry_at = None
+
+    def put_off(self) -> None:
+        """It didn't work: later again, ever later."""
+        delay = min(RETRY_FIRST * 2**self._failures, RETRY_CAP)
+        self._failures += 1
+        self.retry_at = self._services.now() + timedelta(seconds=delay)
+
+    async def set_up(self, pod: Obj, address: str) -> None:
+        self.stale = False
+        context = volume_context(self._services, pod, address, self.directory)
+        try:
+            self.volumes = await asyncio.to_thread(prepare, self._services, pod, address, context)
+        except VolumeFailed as error:
+            self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+            if not self.stale:
+                self.put_off()
+            return
+        self.ready, self._failures = True, 0
+
+    async def refresh(self, pod: Obj, address: str) -> None:
+        self.stale = False
+        context = volume_context(self._services, pod, address, self.directory)
+        try:
+            await asyncio.to_thread(volumes.refresh, pod, context)
+        except VolumeFailed as error:
+            self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+
+    async def tear_down(self) -> None:
+        await asyncio.to_thread(volumes.tear_down, self.directory, self._memory)
