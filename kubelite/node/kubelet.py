@@ -13,6 +13,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from kubelite.config import Settings
@@ -203,16 +204,24 @@ class Kubelet:
                 for missing in worker.resynced(by_pod.pop(worker.uid, ())):
                     self._look(worker, missing)
         else:
+            # A container of a pod that was replaced must be gone before the one of its name starts.
+            await self._remove(self._take_leftovers(by_pod))
             self._adopt(by_pod)
-        await self._remove_orphans(by_pod)
+        await self._remove(chain.from_iterable(by_pod.values()))
+
+    def _take_leftovers(self, by_pod: dict[str, list[Container]]) -> list[Container]:
+        """Take out what isn't to be adopted: unfinished beginnings and what belongs to pods that are no more."""
+        ours = {meta.uid(pod) for pod in self._client.list("pods") if self._is_ours(pod)}
+        found = [c for c in chain.from_iterable(by_pod.values()) if c.state == "created" or c.pod_uid not in ours]
+        for container in found:
+            by_pod[container.pod_uid].remove(container)
+        return found
 
     def _adopt(self, by_pod: dict[str, list[Container]]) -> None:
-        """Every pod of the node gets its worker and what already runs of it; unfinished beginnings are left over."""
+        """Every pod of the node gets its worker and what already runs of it."""
         for pod in self._client.list("pods"):
             if self._is_ours(pod):
-                found = by_pod.pop(meta.uid(pod), [])
-                self._begin(pod, [container for container in found if container.state != "created"])
-                by_pod[meta.uid(pod)] = [container for container in found if container.state == "created"]
+                self._begin(pod, by_pod.pop(meta.uid(pod), ()))
         self._sweep(self._settings.pods)
         self._sweep(SHARED_MEMORY / f"kubelite-{self._settings.name}")
         self.ready = True
@@ -223,11 +232,11 @@ class Kubelet:
             if path.name not in self._workers:
                 shutil.rmtree(path, ignore_errors=True)
 
-    async def _remove_orphans(self, by_pod: dict[str, list[Container]]) -> None:
-        """Containers of this cluster whose pod is gone from the API."""
-        orphans = [container for found in by_pod.values() for container in found]
-        await asyncio.gather(*(self._runtime.remove(container.id) for container in orphans))
-        self._services.engine_names -= {container.engine_name for container in orphans}
+    async def _remove(self, orphans: Iterable[Container]) -> None:
+        """Containers of this cluster that no worker knows."""
+        doomed = list(orphans)
+        await asyncio.gather(*(self._runtime.remove(container.id) for container in doomed))
+        self._services.engine_names -= {container.engine_name for container in doomed}
 
 
 def _shown(pod: Obj) -> tuple[object, object]:
