@@ -21,7 +21,8 @@ from kubelite.net.dns.index import Index
 from kubelite.net.dns.records import Zone
 from kubelite.net.dns.resolver import Resolver
 from kubelite.net.dns.server import Probe, TCPServer, UDPServer
-from kubelite.net.dns.source import Access, Source
+from kubelite.net.dns.source import Source
+from kubelite.net.watch import Access
 
 CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -59,7 +60,7 @@ async def serve(options: argparse.Namespace) -> None:
     index = Index(serial=int(time.time()))
     forwarder = Forwarder(ResolvConf(options.resolv_conf, leads_back(own, options.service_cidr)))
     resolver = Resolver(index, zone, forwarder)
-    source = Source(Access(options.server, options.credentials), index, resolver.forget)
+    source = Source(Access(options.server, options.credentials, "kube-dns"), index, resolver.forget)
     source.start()
     UDPServer(resolver, bound(socket.SOCK_DGRAM, options.bind, options.port))
     await TCPServer(resolver).start(bound(socket.SOCK_STREAM, options.bind, options.port))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from kubelite.net.dns.model import KINDS, Endpoint, Entry, Key, Namespace, Port, Service, Slice
+from kubelite.net.dns.model import KINDS, Endpoint, Entry, Namespace, Port, Service, Slice
+from kubelite.net.kind import Key
 
 Outer = TypeVar("Outer")
 Inner = TypeVar("Inner")

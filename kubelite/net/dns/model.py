@@ -5,13 +5,11 @@ Pure. Called by `source` for every object it receives; `index` keeps the results
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-Key = tuple[str, str]
-"""Namespace and name."""
+from kubelite.net.kind import Key, Kind, key_of
 
 NO_PORT = -1
 """Port number of a portless service or slice: it has addresses, but no SRV records."""
@@ -119,26 +117,12 @@ def _ready_endpoints(obj: dict[str, Any]) -> tuple[Endpoint, ...]:
     )
 
 
-def key_of(obj: dict[str, Any]) -> Key:
-    metadata = obj["metadata"]
-    return metadata.get("namespace") or "", metadata["name"]
-
-
 def _canonical(address: str) -> str:
     """One spelling per IPv6 address, so that a reverse look-up finds it."""
     return str(ip_address(address)) if ":" in address else address
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One followed resource: where the API lists it and how its objects are cut down."""
-
-    path: str
-    entry: type[Entry]
-    read: Callable[[dict[str, Any]], Entry]
-
-
-KINDS = (
+KINDS: tuple[Kind[Any], ...] = (
     Kind("/api/v1/namespaces", Namespace, namespace),
     Kind("/api/v1/services", Service, service),
     Kind("/apis/discovery.k8s.io/v1/endpointslices", Slice, endpoint_slice),

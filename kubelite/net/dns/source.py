@@ -1,76 +1,18 @@
-"""Follows the API: lists Services, EndpointSlices and Namespaces, then watches them, for as long as it runs.
-
-Called by `__main__`. One thread per kind reads a plain `http.client` stream and hands each change to the event
-loop: an asynchronous HTTP client would double the time this process takes to start. While the API is away the
-last known records stay. Follows the API conventions' "efficient detection of changes".
-"""
+"""Keeps the index like the API's Services, EndpointSlices and Namespaces. Called by `__main__`."""
 
 from __future__ import annotations
 
 import asyncio
-import http
-import http.client
-import logging
-import random
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode, urlsplit
-
-import msgspec
+from collections.abc import Callable
+from contextlib import suppress
 
 from kubelite.net.dns.index import Index
-from kubelite.net.dns.model import KINDS, Kind, key_of
-
-CONNECT_SECONDS = 5.0
-WATCH_SECONDS = (300, 600)
-SHORTEST_PAUSE = 0.05
-LONGEST_PAUSE = 1.0
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where the API is and what proves who asks: a directory as mounted for a service account."""
-
-    server: str
-    credentials: Path
-
-    def connect(self) -> http.client.HTTPConnection:
-        url = urlsplit(self.server)
-        assert url.hostname
-        if url.scheme == "http":
-            return http.client.HTTPConnection(url.hostname, url.port, timeout=CONNECT_SECONDS)
-        authority = self.credentials / "ca.crt"
-        context = ssl.create_default_context(cafile=authority if authority.exists() else None)
-        return http.client.HTTPSConnection(url.hostname, url.port, timeout=CONNECT_SECONDS, context=context)
-
-    def headers(self) -> dict[str, str]:
-        """The token is read for each request: it is renewed under way."""
-        headers = {"Accept": "application/json", "User-Agent": "kube-dns"}
-        token = self.credentials / "token"
-        if token.exists():
-            headers["Authorization"] = f"Bearer {token.read_text().strip()}"
-        return headers
-
-
-class Gone(Exception):
-    """The server no longer has the changes since the version we know: list again."""
-
-
-class Unavailable(Exception):
-    """The server answered, but not with what was asked for."""
+from kubelite.net.dns.model import KINDS
+from kubelite.net.watch import Access, Change, Follower
 
 
 class Source:
-    """Keeps an index like the API's state; calls `changed` when an answer may be another one now."""
+    """Threads follow the kinds, the event loop changes the index; `changed` when an answer may be another one now."""
 
     def __init__(self, access: Access, index: Index, changed: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -86,111 +28,10 @@ class Source:
         for follower in self._followers:
             follower.close()
 
-    def _post(self, change: Callable[[Index], bool]) -> None:
+    def _post(self, change: Change) -> None:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._apply, change)
 
-    def _apply(self, change: Callable[[Index], bool]) -> None:
+    def _apply(self, change: Change) -> None:
         if change(self._index):
             self._changed()
-
-
-class Follower(threading.Thread):
-    """One kind's list and watch. A daemon thread: the process needn't wait for its socket to end."""
-
-    def __init__(self, access: Access, kind: Kind, post: Callable[[Callable[[Index], bool]], None]) -> None:
-        super().__init__(name=kind.path, daemon=True)
-        self._access = access
-        self._kind = kind
-        self._post = post
-        self._version = ""
-        self._socket: socket.socket | None = None
-        self._closed = threading.Event()
-
-    def close(self) -> None:
-        self._closed.set()
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-        self.join()
-
-    def run(self) -> None:
-        pause = SHORTEST_PAUSE
-        while not self._closed.is_set():
-            began = time.monotonic()
-            try:
-                self._follow()
-            except Gone:
-                self._version = ""
-            except Exception as problem:
-                if not self._closed.is_set():
-                    log.warning("%s: %r; trying again", self._kind.path, problem)
-            pause = SHORTEST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
-            self._closed.wait(pause * random.uniform(0.5, 1.0))
-
-    def _follow(self) -> None:
-        """List if the state is unknown, else take up the watch where it broke off."""
-        if not self._version:
-            self._list()
-        self._watch()
-
-    def _list(self) -> None:
-        with self._get({}) as response:
-            answer = msgspec.json.decode(response.read())
-        entries = [self._kind.read(obj) for obj in answer.get("items") or ()]
-        self._post(lambda index: index.replace(self._kind.entry, entries))
-        self._version = answer["metadata"]["resourceVersion"]
-
-    def _watch(self) -> None:
-        seconds = random.randint(*WATCH_SECONDS)
-        query = {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": self._version,
-            "timeoutSeconds": str(seconds),
-        }
-        with self._get(query, silence=seconds + CONNECT_SECONDS) as response:
-            while line := response.readline():
-                self._take(msgspec.json.decode(line))
-
-    def _take(self, event: dict[str, Any]) -> None:
-        obj = event["object"]
-        if event["type"] == "ERROR":
-            raise Gone if obj.get("code") == http.HTTPStatus.GONE else Unavailable(obj.get("message"))
-        if event["type"] == "DELETED":
-            key = key_of(obj)
-            self._post(lambda index: index.drop(self._kind.entry, key))
-        elif event["type"] != "BOOKMARK":
-            entry = self._kind.read(obj)
-            self._post(lambda index: index.put(entry))
-        self._version = obj["metadata"]["resourceVersion"]
-
-    @contextmanager
-    def _get(self, query: dict[str, str], silence: float = CONNECT_SECONDS) -> Iterator[http.client.HTTPResponse]:
-        """One request on a connection of its own; `silence` is how long the server may say nothing."""
-        connection = self._access.connect()
-        try:
-            connection.connect()
-            self._socket = connection.sock
-            keep_alive(self._socket)
-            self._socket.settimeout(silence)
-            if self._closed.is_set():
-                raise ConnectionAbortedError
-            connection.request("GET", f"{self._kind.path}?{urlencode(query)}", headers=self._access.headers())
-            with connection.getresponse() as response:
-                if response.status == http.HTTPStatus.GONE:
-                    raise Gone
-                if response.status != http.HTTPStatus.OK:
-                    raise Unavailable(f"{response.status} {response.reason}")
-                yield response
-        finally:
-            self._socket = None
-            connection.close()
-
-
-def keep_alive(sock: socket.socket) -> None:
-    """Notice within seconds that the other side is gone without a word."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from kubelite.net.dns import source as source_module
+from kubelite.net import watch
 from kubelite.net.dns.index import Index
-from kubelite.net.dns.source import Access, Source
+from kubelite.net.dns.source import Source
+from kubelite.net.watch import Access
 
 Object = dict[str, Any]
 SERVICES = "/api/v1/services"
@@ -77,7 +78,7 @@ async def access(api: FakeAPI, tmp_path: Path) -> AsyncIterator[Access]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]
-    yield Access(f"http://{host}:{port}", tmp_path)
+    yield Access(f"http://{host}:{port}", tmp_path, "test")
     api.end_watches()
     await runner.cleanup()
 
@@ -107,8 +108,8 @@ class Followed:
 
 @pytest.fixture
 async def followed(access: Access, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Followed]:
-    monkeypatch.setattr(source_module, "SHORTEST_PAUSE", 0.001)
-    monkeypatch.setattr(source_module, "LONGEST_PAUSE", 0.005)
+    monkeypatch.setattr(watch, "SHORTEST_PAUSE", 0.001)
+    monkeypatch.setattr(watch, "LONGEST_PAUSE", 0.005)
     followed = Followed()
     source = Source(access, followed.index, followed.changed)
     source.start()
@@ -223,11 +224,11 @@ async def test_token_is_read_for_each_request(api: FakeAPI, access: Access, foll
 
 
 async def test_api_that_comes_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "LONGEST_PAUSE", 0.005)
+    monkeypatch.setattr(watch, "LONGEST_PAUSE", 0.005)
     followed, api = Followed(), FakeAPI()
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    source = Source(Access(f"http://{host}:{port}", tmp_path), followed.index, followed.changed)
+    source = Source(Access(f"http://{host}:{port}", tmp_path, "test"), followed.index, followed.changed)
     source.start()
     server.close()
     app = web.Application()
