@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from kubelite.node.plan import HoldBack
+from kubelite.node.runtime import Container
+from kubelite.node.status import active_deadline, back_off_message, pod_status
+from kubelite.node.view import Health, Waiting
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from tests.unit.node.pods import NOW, ago, container, exited, pod, running, sandbox, view
+
+INIT = {"initContainers": [container("one"), container("two")]}
+SIDECAR = {"initContainers": [container("side", restartPolicy="Always")]}
+
+
+def status_of(*args: Any, terminated: bool = False, **fields: Any) -> Obj:
+    return pod_status(view(*args, **fields), NOW, terminated=terminated)
+
+
+def condition(status: Obj, kind: str) -> Obj:
+    found = meta.condition(status["conditions"], kind)
+    assert found is not None
+    return found
+
+
+def verdict(status: Obj, kind: str) -> tuple[str, str, str]:
+    found = condition(status, kind)
+    return found["status"], found.get("reason", ""), found.get("message", "")
+
+
+def test_running_pod_is_ready_with_all_conditions_in_order() -> None:
+    status = status_of(pod(), running())
+    assert status["phase"] == "Running"
+    assert [(c["type"], c["status"]) for c in status["conditions"]] == [
+        ("PodReadyToStartContainers", "True"),
+        ("Initialized", "True"),
+        ("Ready", "True"),
+        ("ContainersReady", "True"),
+        ("PodScheduled", "True"),
+    ]
+    assert status["podIPs"] == [{"ip": "172.30.0.16"}]
+    assert (status["hostIP"], status["qosClass"]) == ("172.30.0.1", "BestEffort")
+    assert status["startTime"] == meta.format_time(NOW)
+
+
+def test_new_pod_waits_for_its_containers() -> None:
+    status = status_of(pod(), sandboxes=())
+    assert status["phase"] == "Pending"
+    assert "podIP" not in status
+    assert status["containerStatuses"][0]["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    message = "containers with unready status: [web]"
+    assert verdict(status, "Ready") == ("False", "ContainersNotReady", message)
+    assert verdict(status, "ContainersReady") == ("False", "ContainersNotReady", message)
+    assert verdict(status, "PodReadyToStartContainers") == ("False", "", "")
+
+
+def test_pod_that_initializes_names_what_is_missing() -> None:
+    status = status_of(pod(**INIT), exited("one"))
+    assert status["phase"] == "Pending"
+    assert verdict(status, "Initialized") == (
+        "False",
+        "ContainersNotInitialized",
+        "containers with incomplete status: [two]",
+    )
+    assert status["containerStatuses"][0]["state"] == {"waiting": {"reason": "PodInitializing"}}
+    one, two = status["initContainerStatuses"]
+    assert (one["ready"], one["started"]) == (True, False)
+    assert two["state"] == {"waiting": {"reason": "PodInitializing"}}
+
+
+def test_initialized_stays_true_once_a_container_ran() -> None:
+    status = status_of(pod(**INIT), exited("one"), exited("two"), running())
+    assert verdict(status, "Initialized") == ("True", "", "")
+    assert status["phase"] == "Running"
+
+
+def test_waiting_reason_is_shown_with_the_last_life() -> None:
+    waiting = {"web": Waiting("CrashLoopBackOff", "back-off 10s")}
+    web = status_of(pod(), exited(code=3, attempt=2, message="oops"), waiting=waiting)["containerStatuses"][0]
+    assert web["state"] == {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    assert web["lastState"]["terminated"] == {
+        "exitCode": 3,
+        "reason": "Error",
+        "message": "oops",
+        "startedAt": meta.format_time(ago(60)),
+        "finishedAt": meta.format_time(ago(1)),
+        "containerID": "docker://web-2",
+    }
+    assert web["restartCount"] == 2
+
+
+def test_restarted_container_keeps_its_last_state() -> None:
+    web = status_of(pod(), exited(code=137, oom_killed=True), running(attempt=1))["containerStatuses"][0]
+    assert "running" in web["state"]
+    assert web["lastState"]["terminated"]["reason"] == "OOMKilled"
+    assert web["containerID"] == "docker://web-1"
+
+
+@pytest.mark.parametrize(
+    ("dead", "reason"),
+    [
+        (exited(), "Completed"),
+        (exited(code=2), "Error"),
+        (exited(code=137, oom_killed=True), "OOMKilled"),
+        (exited(code=127, started_at=None, error="no such file"), "ContainerCannotRun"),
+    ],
+)
+def test_reason_of_an_end(dead: Container, reason: str) -> None:
+    web = status_of(pod(restartPolicy="Never"), dead)["containerStatuses"][0]
+    assert web["state"]["terminated"]["reason"] == reason
+
+
+def test_started_and_ready_follow_the_probes() -> None:
+    web = status_of(pod(), running(), health={"web-0": Health(started=True)})["containerStatuses"][0]
+    assert (web["started"], web["ready"]) == (True, False)
+
+
+# --- phases
+
+
+@pytest.mark.parametrize(
+    ("policy", "ends", "phase"),
+    [
+        ("Always", (0, 0), "Running"),
+        ("Never", (0, 0), "Succeeded"),
+        ("Never", (0, 1), "Failed"),
+        ("OnFailure", (0, 0), "Succeeded"),
+        ("OnFailure", (0, 1), "Running"),
+    ],
+)
+def test_phase_when_all_containers_ended(policy: str, ends: tuple[int, int], phase: str) -> None:
+    of = pod(container("a"), container("b"), restartPolicy=policy)
+    assert status_of(of, exited("a", ends[0]), exited("b", ends[1]))["phase"] == phase
+
+
+def test_phase_is_running_while_one_runs_and_pending_while_one_never_did() -> None:
+    of = pod(container("a"), container("b"), restartPolicy="Never")
+    assert status_of(of, exited("a", 1), running("b"))["phase"] == "Running"
+    assert status_of(of, exited("a", 1))["phase"] == "Pending"
+
+
+def test_init_container_that_failed_for_good_fails_the_pod() -> None:
+    assert status_of(pod(restartPolicy="Never", **INIT), exited("one", 1))["phase"] == "Failed"
+    assert status_of(pod(**INIT), exited("one", 1))["phase"] == "Pending"
+
+
+def test_sidecar_must_start_before_the_pod_runs_and_counts_for_ready() -> None:
+    of = pod(**SIDECAR)
+    assert status_of(of, running("side"), health={"side-0": Health()})["phase"] == "Pending"
+    status = status_of(of, running("side"), running(), health={"web-0": Health(True, True), "side-0": Health(True)})
+    assert status["phase"] == "Running"
+    assert verdict(status, "Ready")[2] == "containers with unready status: [side]"
+
+
+def test_final_phase_stays() -> None:
+    of = pod(restartPolicy="Never", status={"phase": "Failed", "reason": "Evicted"})
+    status = status_of(of, exited())
+    assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
+    assert verdict(status, "Ready") == ("False", "PodFailed", "")
+
+
+def test_completed_pod_is_not_ready_because_it_completed() -> None:
+    status = status_of(pod(restartPolicy="Never"), exited())
+    assert verdict(status, "Ready") == ("False", "PodCompleted", "")
+    assert verdict(status, "Initialized") == ("True", "PodCompleted", "")
+
+
+@pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (137, "Failed")])
+def test_terminated_pod_has_a_final_phase_whatever_its_policy(code: int, phase: str) -> None:
+    assert status_of(pod(), exited(code=code), terminated=True)["phase"] == phase
+
+
+def test_exceeded_deadline_fails_the_pod() -> None:
+    status = status_of(pod(), running(), deadline_exceeded=True)
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+
+
+# --- what is kept
+
+
+def test_transition_times_move_only_with_the_status() -> None:
+    before = status_of(pod(), running())
+    of = pod(status=before)
+    later = NOW + timedelta(seconds=30)
+    same = pod_status(view(of, running()), later)
+    assert same == before
+    unready = pod_status(view(of, running(), health={"web-0": Health(started=True)}), later)
+    assert condition(unready, "Ready")["lastTransitionTime"] == meta.format_time(later)
+    assert condition(unready, "Initialized")["lastTransitionTime"] == meta.format_time(NOW)
+
+
+def test_conditions_of_others_are_kept() -> None:
+    foreign = {"type": "DisruptionTarget", "status": "True"}
+    status = status_of(pod(status={"phase": "Running", "conditions": [foreign]}), running())
+    assert condition(status, "DisruptionTarget") == foreign
+
+
+def test_readiness_gates_hold_back_ready() -> None:
+    of = pod(readinessGates=[{"conditionType": "x.io/a"}, {"conditionType": "x.io/b"}])
+    of["status"]["conditions"] = [{"type": "x.io/b", "status": "False"}]
+    status = status_of(of, running())
+    assert verdict(status, "ContainersReady")[0] == "True"
+    assert verdict(status, "Ready") == (
+        "False",
+        "ReadinessGatesNotReady",
+        'corresponding condition of pod readiness gate "x.io/a" does not exist., '
+        'the status of pod readiness gate "x.io/b" is not "True", but False',
+    )
+
+
+def test_container_removed_behind_our_back_is_lost() -> None:
+    old = status_of(pod(), running(attempt=2))
+    web = status_of(pod(status=old))["containerStatuses"][0]
+    assert web["state"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert web["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    assert (web["ready"], web["restartCount"]) == (False, 2)
+
+
+def test_host_network_pod_has_the_hosts_address() -> None:
+    assert status_of(pod(hostNetwork=True), sandbox(), running(), address="")["podIP"] == "172.30.0.1"
+
+
+def test_back_off_message_is_upstreams() -> None:
+    action = HoldBack("web", NOW, 80)
+    expected = "back-off 1m20s restarting failed container=web pod=web-0_default(u-1)"
+    assert back_off_message(pod(), action) == expected
+
+
+def test_active_deadline_counts_from_the_start() -> None:
+    of = pod(activeDeadlineSeconds=30, status={"phase": "Running", "startTime": meta.format_time(NOW)})
+    assert active_deadline(of) == NOW + timedelta(seconds=30)
+    assert active_deadline(pod(activeDeadlineSeconds=30)) is None
