@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from kubelite.node.view import container_of
 from kubelite.objects import meta, quantity
@@ -75,4 +75,4 @@ def resource_value(pod: Obj, ref: Obj, default_container: str, machine: Machine)
     if value is None and kind == "limits":
         value = {"cpu": machine.cpus, "memory": machine.memory}.get(resource)
     divisor = quantity.parse(ref.get("divisor") or "1") or Decimal(1)
-    return str(int(-(-quantity.parse(value or 0) // divisor)))
+    return str(int((quantity.parse(value or 0) / divisor).to_integral_value(ROUND_CEILING)))

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import base64
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubelite.node.atomic_writer import write_atomically
+from kubelite.node.environment import ConfigError, Surroundings
+from kubelite.node.mounts import mounts_of
+from kubelite.node.runtime import Mount
+from kubelite.node.volume_payload import File, VolumeError, payload_of, references, token_life
+from kubelite.node.volumes import Volume, VolumeContext, VolumeFailed, refresh, set_up, tear_down
+from kubelite.objects.meta import Obj
+from tests.unit.node.pods import container, pod
+
+
+class Cluster:
+    """Objects by (plural, name), and a context over them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects: dict[tuple[str, str], Obj] = {}
+
+    def context(self) -> VolumeContext:
+        def find(plural: str, namespace: str | None, name: str) -> Obj | None:
+            return self.objects.get((plural, name))
+
+        around = Surroundings(find=lambda plural, name: self.objects.get((plural, name)), node="node")
+        return VolumeContext(self.root / "pod", self.root / "memory", around, _token, find)
+
+    def set_up(self, *volumes: Obj, **spec: Any) -> dict[str, Volume]:
+        return set_up(pod(volumes=list(volumes), **spec), self.context())
+
+
+def _token(of: Obj, audience: str, expiration: int) -> str:
+    return f"{audience}/{expiration}"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    found = Cluster(tmp_path)
+    found.objects["configmaps", "cm"] = {
+        "data": {"a": "1", "b": "2"},
+        "binaryData": {"c": base64.b64encode(b"\xff").decode()},
+    }
+    found.objects["secrets", "s"] = {"data": {"key": base64.b64encode(b"secret").decode()}}
+    return found
+
+
+def shown(volume: Volume) -> dict[str, bytes]:
+    visible = [path for path in volume.path.rglob("*") if not path.relative_to(volume.path).parts[0].startswith("..")]
+    return {str(path.relative_to(volume.path)): path.read_bytes() for path in visible if path.is_file()}
+
+
+def test_configmap_shows_all_keys_and_is_read_only(cluster: Cluster) -> None:
+    ready = cluster.set_up({"name": "v", "configMap": {"name": "cm", "defaultMode": 0o640}})
+    assert shown(ready["v"]) == {"a": b"1", "b": b"2", "c": b"\xff"}
+    assert ready["v"].read_only
+    assert (ready["v"].path / "a").stat().st_mode & 0o777 == 0o640
+    assert ready["v"].path == cluster.root / "pod/volumes/kubernetes.io~configmap/v"
+
+
+def test_items_choose_paths_and_modes(cluster: Cluster) -> None:
+    items = [{"key": "key", "path": "deep/file", "mode": 0o400}]
+    ready = cluster.set_up({"name": "v", "secret": {"secretName": "s", "items": items}})
+    assert (ready["v"].path / "deep/file").read_bytes() == b"secret"
+    assert (ready["v"].path / "deep/file").stat().st_mode & 0o777 == 0o400
+
+
+def test_projected_volume_joins_its_sources(cluster: Cluster) -> None:
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607, "audience": "me"}},
+        {"configMap": {"name": "cm", "items": [{"key": "a", "path": "ca.crt"}]}},
+        {"secret": {"name": "s"}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        {"configMap": {"name": "absent", "optional": True}},
+    ]
+    volume = {"name": "v", "projected": {"sources": sources}}
+    ready = cluster.set_up(volume)
+    assert shown(ready["v"]) == {"token": b"me/3607", "ca.crt": b"1", "key": b"secret", "namespace": b"default"}
+    assert token_life(pod(volumes=[volume])) == 3607
+    assert references(pod(volumes=[volume])) == {("configmaps", "cm"), ("configmaps", "absent"), ("secrets", "s")}
+
+
+@pytest.mark.parametrize(
+    ("volume", "reason"),
+    [
+        ({"configMap": {"name": "no"}}, 'configmap "no" not found'),
+        ({"secret": {"secretName": "no"}}, 'secret "no" not found'),
+        (
+            {"configMap": {"name": "cm", "items": [{"key": "x", "path": "x"}]}},
+            "configmap references non-existent config key: x",
+        ),
+        (
+            {"secret": {"secretName": "s", "items": [{"key": "x", "path": "x"}]}},
+            "secret references non-existent secret key: x",
+        ),
+        ({"persistentVolumeClaim": {"claimName": "no"}}, 'persistentvolumeclaim "no" not found'),
+        ({"persistentVolumeClaim": {"claimName": "unbound"}}, 'persistentvolumeclaim "unbound" is not bound'),
+        ({"hostPath": {"path": "/no/such", "type": "Directory"}}, "hostPath type check failed: /no/such is not a"),
+        ({"configMap": {"name": "cm", "items": [{"key": "a", "path": "../x"}]}}, "invalid path"),
+    ],
+)
+def test_volume_that_cannot_be_is_named_with_the_reason(cluster: Cluster, volume: Obj, reason: str) -> None:
+    cluster.objects["persistentvolumeclaims", "unbound"] = {"spec": {}, "status": {"phase": "Pending"}}
+    with pytest.raises(VolumeFailed) as failed:
+        cluster.set_up({"name": "v", **volume})
+    assert str(failed.value).startswith(f'MountVolume.SetUp failed for volume "v" : {reason}')
+
+
+def test_optional_sources_may_be_missing(cluster: Cluster) -> None:
+    ready = cluster.set_up({"name": "v", "configMap": {"name": "no", "optional": True}})
+    assert shown(ready["v"]) == {}
+
+
+def test_change_of_the_source_swaps_all_files_at_once(cluster: Cluster) -> None:
+    volume = {"name": "v", "configMap": {"name": "cm"}}
+    ready = cluster.set_up(volume)["v"]
+    first = os.readlink(ready.path / "..data")
+    refresh(pod(volumes=[volume]), cluster.context())
+    assert os.readlink(ready.path / "..data") == first
+    cluster.objects["configmaps", "cm"] = {"data": {"b": "3"}}
+    refresh(pod(volumes=[volume]), cluster.context())
+    assert shown(ready) == {"b": b"3"}
+    assert not (ready.path / "a").is_symlink()
+    assert not (ready.path / first).exists()
+
+
+def test_claims_lead_to_the_directory_of_their_volume(cluster: Cluster, tmp_path: Path) -> None:
+    directory = tmp_path / "export"
+    directory.mkdir()
+    for kind, source in (("nfs", {"server": "s", "path": str(directory)}), ("local", {"path": str(directory)})):
+        cluster.objects["persistentvolumes", "pv"] = {"spec": {kind: source}}
+        cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+        ready = cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
+        assert ready["v"] == Volume(directory, read_only=True)
+
+
+def test_empty_dir_is_writable_by_all_and_goes_with_the_pod(cluster: Cluster) -> None:
+    ready = cluster.set_up({"name": "d", "emptyDir": {}}, {"name": "m", "emptyDir": {"medium": "Memory"}})
+    assert [ready[name].path.stat().st_mode & 0o777 for name in ("d", "m")] == [0o777, 0o777]
+    assert ready["m"].path == cluster.root / "memory" / "m"
+    tear_down(cluster.root / "pod", cluster.root / "memory")
+    assert not ready["d"].path.exists()
+    assert not ready["m"].path.exists()
+
+
+def test_host_paths_by_type(cluster: Cluster, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "sock"))
+        volumes = [
+            {"name": "any", "hostPath": {"path": "/no/such"}},
+            {"name": "made", "hostPath": {"path": str(tmp_path / "new/dir"), "type": "DirectoryOrCreate"}},
+            {"name": "file", "hostPath": {"path": str(tmp_path / "file"), "type": "FileOrCreate"}},
+            {"name": "sock", "hostPath": {"path": str(tmp_path / "sock"), "type": "Socket"}},
+        ]
+        ready = cluster.set_up(*volumes)
+    assert ready["any"].create
+    assert (tmp_path / "new/dir").is_dir()
+    assert (tmp_path / "file").is_file()
+
+
+def test_group_of_the_pod_owns_its_files(cluster: Cluster) -> None:
+    group = os.getgid()
+    ready = cluster.set_up({"name": "v", "configMap": {"name": "cm"}}, securityContext={"fsGroup": group})
+    assert (ready["v"].path / "a").stat().st_gid == group
+
+
+def test_path_that_leaves_the_volume_is_not_written(tmp_path: Path) -> None:
+    for name in ("/etc/x", "../x", "a/../../x", ""):
+        with pytest.raises(VolumeError):
+            write_atomically(tmp_path, {name: File(b"", 0o644)}, None)
+
+
+def test_token_expiration_has_a_default() -> None:
+    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
+    around = Surroundings(find=lambda plural, name: None)
+    assert payload_of(pod(), volume, around, _token) == {"t": File(b"/3600", 0o644)}
+
+
+# --- mounts
+
+
+def mount_of(entry: Obj, volume: Volume, directory: Path, **variables: str) -> Mount:
+    spec = container(volumeMounts=[{"name": "v", "mountPath": "/v", **entry}])
+    return mounts_of(spec, 0, directory, {"v": volume}, variables)[0]
+
+
+def test_mounts_end_with_the_pods_files_and_the_message_file(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for name in ("resolv.conf", "hosts", "hostname"):
+        (tmp_path / "etc" / name).touch()
+    spec = container(volumeMounts=[{"name": "v", "mountPath": "/etc/hosts"}])
+    found = mounts_of(spec, 3, tmp_path, {"v": Volume(tmp_path)}, {})
+    assert [mount.target for mount in found] == [
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/etc/hostname",
+        "/dev/termination-log",
+    ]
+    assert found[-1].source == str(tmp_path / "containers/web/3")
+    assert Path(found[-1].source).stat().st_mode & 0o777 == 0o666
+
+
+def test_read_only_and_propagation(tmp_path: Path) -> None:
+    found = mount_of({"readOnly": True, "mountPropagation": "HostToContainer"}, Volume(tmp_path), tmp_path)
+    assert (found.read_only, found.propagation) == (True, "rslave")
+    assert mount_of({}, Volume(tmp_path, read_only=True), tmp_path).read_only
+
+
+def test_sub_path_is_made_below_the_volume(tmp_path: Path) -> None:
+    root = tmp_path / "v"
+    root.mkdir()
+    found = mount_of({"subPathExpr": "$(A)/b"}, Volume(root), tmp_path, A="x")
+    assert found.source == str(root / "x/b")
+    assert (root / "x/b").is_dir()
+
+
+@pytest.mark.parametrize("below", ["../out", "/abs", "link/x"])
+def test_sub_path_cannot_leave_the_volume(tmp_path: Path, below: str) -> None:
+    root = tmp_path / "v"
+    root.mkdir()
+    (root / "link").symlink_to("/tmp")
+    with pytest.raises(ConfigError):
+        mount_of({"subPath": below}, Volume(root), tmp_path)
