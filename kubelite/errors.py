@@ -105,6 +105,7 @@ class StatusError(Exception):
     reason: str
     message: str
     details: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)  # ListMeta: a token to continue with
 
     def __str__(self) -> str:
         return self.message
@@ -113,7 +114,7 @@ class StatusError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,

@@ -15,6 +15,7 @@ from kubelite.api.answer import Answer, send, send_error
 from kubelite.api.authn import Authenticator
 from kubelite.api.discovery import Discovery
 from kubelite.api.openapi import OpenApi
+from kubelite.api.options import is_true
 from kubelite.api.path import Target, parse
 from kubelite.api.pods import Pods
 from kubelite.api.resources import Resources
@@ -155,7 +156,7 @@ class Api:
         path = request.path
         old_form = path.split("/")[3 if path.startswith("/api/") else 4 :][:1] == ["watch"]
         target = parse(path.replace("/watch/", "/", 1) if old_form else path, self._kinds)
-        asked = request.query.get("watch", "").lower() in ("1", "true")
+        asked = not target.name and is_true(request.query, "watch")
         return target, request.method == "GET" and not target.subresource and (old_form or asked)
 
     def _handler(self, method: str, target: Target) -> Verb | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from aiohttp import web
 
 from kubelite import errors
+from kubelite.api import options
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.strategy import Propagation
@@ -25,17 +26,7 @@ class Decoded:
     """An object that fits its schema, and the texts of Warning headers it earned."""
 
     object: Obj
-    warnings: list[str]
-
-
-def directive_of(request: web.Request) -> Directive:
-    """The `fieldValidation` parameter; Warn is the server's default."""
-    asked = request.query.get("fieldValidation") or "Warn"
-    if asked not in ("Strict", "Warn", "Ignore"):
-        raise errors.bad_request(
-            f'fieldValidation: Unsupported value: "{asked}": supported values: "Ignore", "Warn", "Strict"'
-        )
-    return cast(Directive, asked)
+    warnings: list[str] = field(default_factory=list)
 
 
 def media_type(request: web.Request) -> str:
@@ -47,7 +38,7 @@ async def read_value(request: web.Request, *, find_duplicates: bool = False) -> 
     """The decoded body and the texts of its duplicate keys."""
     content = await request.read()
     media = media_type(request)
-    if media in (JSON, "application/x-www-form-urlencoded", "*/*"):
+    if media == JSON:
         return decode.decode_json(content, find_duplicates)
     if media == YAML:
         return decode.decode_yaml(content)
@@ -56,20 +47,22 @@ async def read_value(request: web.Request, *, find_duplicates: bool = False) -> 
     raise errors.unsupported_media_type(_ACCEPTED)
 
 
-async def read_typed(request: web.Request, group: str, version: str, kind: str) -> Decoded:
+async def read_typed(
+    request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn"
+) -> Decoded:
     """The body as an object of this kind; apiVersion and kind may be left out."""
-    directive = directive_of(request)
     value, duplicates = await read_value(request, find_duplicates=directive != "Ignore")
     if not isinstance(value, dict):
         raise errors.bad_request("the request body must be an object")
     api_version = f"{group}/{version}" if group else version
     _check_type(value, api_version, kind)
     obj, warnings = strict.accept(value, (group, version, kind), directive, duplicates)
-    return Decoded({**obj, "apiVersion": api_version, "kind": kind}, warnings)
+    metadata = dict(obj.get("metadata") or {})
+    return Decoded({**obj, "apiVersion": api_version, "kind": kind, "metadata": metadata}, warnings)
 
 
-async def read_object(request: web.Request, kind: Kind) -> Decoded:
-    return await read_typed(request, kind.group, kind.version, kind.kind)
+async def read_object(request: web.Request, kind: Kind, directive: Directive) -> Decoded:
+    return await read_typed(request, kind.group, kind.version, kind.kind, directive)
 
 
 def _check_type(value: Obj, api_version: str, kind: str) -> None:
@@ -105,31 +98,42 @@ class DeleteOptions:
         }
 
 
+_POLICIES = ("Foreground", "Background", "Orphan")
+
+
 async def read_delete_options(request: web.Request) -> DeleteOptions:
-    value: Any = {}
-    if request.can_read_body:
+    """A body is all there is to read; only without one the query counts."""
+    value: Any = dict(request.query)
+    if request.can_read_body and await request.read():
         value, _ = await read_value(request)
-    body = value if isinstance(value, dict) else {}
-    query = request.query
-    grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-    policy = body.get("propagationPolicy") or query.get("propagationPolicy")
-    if policy is None and body.get("orphanDependents") is not None:
-        policy = "Orphan" if body["orphanDependents"] else "Background"
-    if policy not in (None, "", "Background", "Foreground", "Orphan"):
-        raise errors.invalid(
-            "DeleteOptions",
-            "",
-            [errors.not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan"))],
-            "meta.k8s.io",
-        )
-    preconditions = body.get("preconditions") or {}
+    if not isinstance(value, dict):
+        raise errors.bad_request("the request body must be an object")
+    dry_run = value.get("dryRun") or []
+    dry_run = [dry_run] if isinstance(dry_run, str) else dry_run
+    policy = _policy(value)
+    options.refused("DeleteOptions", options.dry_run_errors(dry_run))
+    preconditions = value.get("preconditions") or {}
     return DeleteOptions(
-        grace=_grace(grace),
-        propagation=cast("Literal['Background', 'Foreground', 'Orphan'] | None", policy or None),
+        grace=_grace(value.get("gracePeriodSeconds")),
+        propagation=policy,
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
-        dry_run="All" in (body.get("dryRun") or ()) or query.get("dryRun") == "All",
+        dry_run="All" in dry_run,
     )
+
+
+def _policy(value: Obj) -> Propagation | None:
+    policy, orphan = value.get("propagationPolicy") or None, value.get("orphanDependents")
+    found = []
+    if policy is not None and policy not in _POLICIES:
+        found.append(errors.not_supported("propagationPolicy", policy, _POLICIES))
+    if policy is not None and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        found.append(errors.invalid_value("propagationPolicy", policy, text))
+    options.refused("DeleteOptions", found)
+    if orphan is not None:
+        return "Orphan" if orphan in (True, "true") else "Background"
+    return cast("Propagation | None", policy)
 
 
 def _grace(value: Any) -> int | None:

@@ -11,6 +11,7 @@ from kubelite import errors
 from kubelite.config import KUBERNETES_VERSION
 from kubelite.registry.kind import Kind
 from kubelite.schema import openapi_v2
+from kubelite.schema.descriptions import definitions_file
 from kubelite.schema.openapi_v2 import OpenApiV2
 from kubelite.schema.openapi_v3 import OpenApiV3
 
@@ -21,7 +22,7 @@ class OpenApi:
     def __init__(self, kinds: Iterable[Kind]) -> None:
         listed = list(kinds)
         self._v2 = OpenApiV2(listed, KUBERNETES_VERSION)
-        self._v3 = OpenApiV3(listed, KUBERNETES_VERSION)
+        self._v3 = OpenApiV3(listed, KUBERNETES_VERSION, prose=definitions_file())
         self._compressed: dict[str, bytes] = {}
 
     async def v2(self, request: web.Request) -> web.StreamResponse:

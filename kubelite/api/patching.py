@@ -10,7 +10,6 @@ import jsonpatch
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api.body import directive_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
@@ -23,6 +22,7 @@ from kubelite.schema.strict import Directive, accept_patched
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+_MOST_OPERATIONS = 10_000
 _ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 
 
@@ -58,8 +58,8 @@ def _json(obj: Obj, patch: Any, gvk: tuple[str, str, str]) -> Any:
     try:
         return jsonpatch.JsonPatch(patch).apply(obj)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as fault:
-        message = f"the server rejected our request due to an error in our request: {fault}"
-        raise errors.StatusError(422, "Invalid", message) from None
+        message = "the server rejected our request due to an error in our request"
+        raise errors.StatusError(422, "Invalid", message) from fault
 
 
 _APPLY: dict[str, Callable[[Obj, Any, tuple[str, str, str]], Any]] = {
@@ -69,18 +69,20 @@ _APPLY: dict[str, Callable[[Obj, Any, tuple[str, str, str]], Any]] = {
 }
 
 
-async def read_typed(request: web.Request, group: str, version: str, kind: str) -> Patch:
+async def read_typed(request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn") -> Patch:
     """The request's patch for an object of this kind."""
     media = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if media not in _ACCEPTED:
         raise errors.unsupported_media_type(_ACCEPTED)
-    directive = directive_of(request)
     value, duplicates = decode.decode_json(await request.read(), directive != "Ignore")
     wanted = list if media == JSON_PATCH else dict
     if not isinstance(value, wanted):
         raise errors.bad_request(f"error decoding patch: expected {'an array' if wanted is list else 'an object'}")
+    if media == JSON_PATCH and len(value) > _MOST_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(value)}"
+        raise errors.StatusError(413, "RequestEntityTooLarge", message)
     return Patch(media, value, (group, version, kind), directive, duplicates)
 
 
-async def read(request: web.Request, kind: Kind) -> Patch:
-    return await read_typed(request, kind.group, kind.version, kind.kind)
+async def read(request: web.Request, kind: Kind, directive: Directive) -> Patch:
+    return await read_typed(request, kind.group, kind.version, kind.kind, directive)

@@ -5,39 +5,28 @@ The watch verb is in `watch.py`; subresources with behaviour of their own are in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api import body, patching, selection
+from kubelite.api import body, options, patching, selection
 from kubelite.api.answer import Answer, send
-from kubelite.api.negotiation import Form, answer_form
+from kubelite.api.negotiation import answer_form
+from kubelite.api.options import ListOptions, WriteKind, WriteOptions
 from kubelite.api.path import Target
-from kubelite.api.table import Include, partial_metadata, table
+from kubelite.api.selection import Page, Selection
+from kubelite.api.views import List, One, deleted_status
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Deleted, Registry
-from kubelite.store import Stored
-
-_INCLUDE: Mapping[str, Include] = {"": "Metadata", "Metadata": "Metadata", "Object": "Object", "None": "None"}
+from kubelite.store import Expired, Stored
 
 
-def include_of(query: Mapping[str, str]) -> Include:
-    try:
-        return _INCLUDE[query.get("includeObject", "")]
-    except KeyError:
-        raise errors.bad_request(f"unrecognized includeObject value: {query['includeObject']!r}") from None
-
-
-def is_dry_run(query: Mapping[str, str]) -> bool:
-    asked = query.get("dryRun", "")
-    if asked not in ("", "All"):
-        raise errors.bad_request('dryRun: Unsupported value: "' + asked + '": supported values: "All"')
-    return asked == "All"
+def write_options(request: web.Request, kind: WriteKind, *, apply: bool = False) -> WriteOptions:
+    return options.write_options(request.query, request.headers.get("User-Agent", ""), kind, apply=apply)
 
 
 class Resources:
@@ -49,152 +38,160 @@ class Resources:
     # reads
 
     async def get(self, request: web.Request, target: Target) -> web.StreamResponse:
+        version = options.resource_version(request.query)
+        self._check_seen(version)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
-        return self._one(request, target.kind, stored.object, stored.raw)
+        return self._one(request, target, stored.object, raw=stored.raw)
+
+    def _check_seen(self, version: int | None) -> None:
+        if version and version > self._registry.store.revision:
+            raise options.too_large(version, self._registry.store.revision)
 
     async def list(self, request: web.Request, target: Target) -> web.StreamResponse:
-        kind, query = target.kind, request.query
-        chosen = selection.of_query(kind, query)
-        items = self._registry.store.list(kind.resource, target.namespace)
+        asked = options.list_options(request.query)
+        chosen = selection.of_query(target.kind, request.query)
+        page = self._page(target, chosen, asked)
+        form = answer_form(request.headers.get("Accept", ""))
+        return send(request, Answer(List(target.kind, page).shown(form, request.query, self._registry.now())), form)
+
+    def _page(self, target: Target, chosen: Selection, asked: ListOptions) -> Page:
+        store, resource = self._registry.store, target.kind.resource
+        revision, after = selection.decode_token(asked.token) if asked.token else (None, None)
+        if asked.exact:
+            revision = asked.version
+        elif revision is None:
+            self._check_seen(asked.version)
+        if revision is None or revision < 0:
+            items: Sequence[Stored] = store.list(resource, target.namespace)
+            revision = store.revision
+        else:
+            items = self._snapshot(resource, target.namespace, revision, after)
         if not chosen.everything:
             items = [item for item in items if chosen.matches(item.object)]
-        page = selection.page(
-            items,
-            self._registry.store.revision,
-            _whole_number(query, "limit"),
-            query.get("continue", ""),
-            counted=chosen.everything,
-        )
-        form = answer_form(request.headers.get("Accept", ""))
-        if form.type == "Table":
-            objects = [item.object for item in page.items]
-            shown = table(kind, objects, self._registry.now(), include=include_of(query), metadata=page.metadata)
-            return send(request, Answer(shown))
-        if form.type == "PartialObjectMetadata":
-            return send(request, Answer(_partial_list(page)))
-        return self._spliced(request, kind, page, form)
+        return selection.page(items, revision, asked.limit, after, counted=chosen.everything)
 
-    def _spliced(self, request: web.Request, kind: Kind, page: selection.Page, form: Form) -> web.StreamResponse:
-        """The list, from the objects' stored bytes."""
-        raw = [_with_type(kind, item) for item in page.items]
-        content = {
-            "kind": f"{kind.kind}List",
-            "apiVersion": kind.api_version,
-            "metadata": page.metadata,
-            "items": [msgspec.Raw(item) for item in raw],
-        }
-        return send(request, Answer(content), form)
+    def _snapshot(
+        self, resource: str, namespace: str | None, revision: int, after: selection.Key | None
+    ) -> Sequence[Stored]:
+        store = self._registry.store
+        if revision > store.revision:
+            raise options.too_large(revision, store.revision)
+        try:
+            return store.list_at(resource, namespace, revision)
+        except Expired:
+            if after is None:
+                raise errors.expired("The resourceVersion for the provided list is too old.") from None
+            raise selection.expired_token(after) from None
 
     # writes
 
     async def create(self, request: web.Request, target: Target) -> web.StreamResponse:
-        decoded = await body.read_object(request, target.kind)
+        wanted = write_options(request, "CreateOptions")
+        decoded = await body.read_object(request, target.kind, wanted.directive)
+        return self._created(request, target, decoded, wanted)
+
+    def _created(
+        self, request: web.Request, target: Target, decoded: body.Decoded, wanted: WriteOptions
+    ) -> web.StreamResponse:
+        kind = target.kind
         created = self._registry.create_in(
-            target.kind, target.namespace, decoded.object, dry_run=is_dry_run(request.query)
+            kind.storage, target.namespace, kind.decode(decoded.object), dry_run=wanted.dry_run
         )
-        return self._one(request, target.kind, created, status=201, warnings=decoded.warnings)
+        return self._one(request, target, created, status=201, warnings=decoded.warnings)
 
     async def update(self, request: web.Request, target: Target) -> web.StreamResponse:
-        decoded = await body.read_object(request, target.kind)
-        new = decoded.object
-        if meta.name(new) != target.name:
-            raise errors.bad_request(
-                f"the name of the object ({meta.name(new)}) does not match the name on the URL ({target.name})"
-            )
+        wanted = write_options(request, "UpdateOptions")
+        decoded = await body.read_object(request, target.kind, wanted.directive)
+        _check_name(decoded.object, target)
+        stored = self._registry.store.get(target.kind.resource, target.namespace or "", target.name)
+        if stored is None and target.kind.create_on_update and not target.subresource:
+            decoded.object["metadata"].pop("resourceVersion", None)
+            return self._created(request, target, decoded, wanted)
         old = self._registry.stored(target.kind, target.namespace, target.name).object
-        updated = self._registry.replace(target.kind, old, new, target.subresource, dry_run=is_dry_run(request.query))
-        return self._one(request, target.kind, updated, warnings=decoded.warnings)
+        _check_conditional(decoded.object, target)
+        updated = self._replace(target, old, target.kind.decode(decoded.object), wanted)
+        return self._one(request, target, updated, warnings=decoded.warnings)
 
     async def patch(self, request: web.Request, target: Target) -> web.StreamResponse:
-        patch = await patching.read(request, target.kind)
-        found = self._registry.store.get(target.kind.resource, target.namespace or "", target.name)
-        if found is None:
-            raise errors.not_found(target.kind.plural, target.name, target.kind.group)
-        new, warnings = patch.apply(found.object)
-        updated = self._registry.replace(
-            target.kind, found.object, new, target.subresource, dry_run=is_dry_run(request.query)
-        )
-        return self._one(request, target.kind, updated, warnings=warnings)
+        wanted = write_options(request, "PatchOptions")
+        patch = await patching.read(request, target.kind, wanted.directive)
+        old = self._registry.stored(target.kind, target.namespace, target.name).object
+        new, warnings = patch.apply(target.kind.encode(old))
+        _check_name(new, target)
+        _check_uid(new, old, target)
+        updated = self._replace(target, old, target.kind.decode(new), wanted)
+        return self._one(request, target, updated, warnings=warnings)
+
+    def _replace(self, target: Target, old: Obj, new: Obj, wanted: WriteOptions) -> Obj:
+        return self._registry.replace(target.kind.storage, old, new, target.subresource, dry_run=wanted.dry_run)
 
     async def delete(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = await body.read_delete_options(request)
+        wanted = await body.read_delete_options(request)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
-        deleted = self._registry.delete_stored(target.kind, stored, **options.arguments)
-        return self._deleted(request, target.kind, deleted)
+        deleted = self._registry.delete_stored(target.kind.storage, stored, **wanted.arguments)
+        return self._deleted(request, target, deleted)
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
-        options = await body.read_delete_options(request)
-        chosen = selection.of_query(target.kind, request.query)
-        items = self._registry.store.list(target.kind.resource, target.namespace)
-        doomed = [item for item in items if chosen.matches(item.object)]
+        wanted = await body.read_delete_options(request)
+        chosen, asked = selection.of_query(target.kind, request.query), options.list_options(request.query)
+        page = self._page(target, chosen, asked)
         self._registry.delete_many(
-            target.kind, doomed, grace=options.grace, propagation=options.propagation, dry_run=options.dry_run
+            target.kind.storage,
+            page.items,
+            grace=wanted.grace,
+            propagation=wanted.propagation,
+            dry_run=wanted.dry_run,
         )
-        listed = selection.Page(doomed, self._registry.store.revision)
-        return self._spliced(request, target.kind, listed, Form())
+        form = answer_form(request.headers.get("Accept", ""))
+        return send(request, Answer(List(target.kind, page).shown(form, request.query, self._registry.now())), form)
 
     # answers
 
     def _one(
         self,
         request: web.Request,
-        kind: Kind,
+        target: Target,
         obj: Obj,
-        raw: bytes | None = None,
         *,
+        raw: bytes | None = None,
         status: int = 200,
-        warnings: Sequence[str] = (),
+        warnings: Sequence[str] | None = None,
     ) -> web.StreamResponse:
-        form = answer_form(request.headers.get("Accept", ""))
-        all_warnings = [*warnings, *(kind.warnings(obj) if kind.warnings and request.method != "GET" else ())]
-        if form.type == "Table":
-            metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-            include = include_of(request.query)
-            shown: Any = table(kind, [obj], self._registry.now(), include=include, metadata=metadata)
-        elif form.type == "PartialObjectMetadata":
-            shown = partial_metadata(obj)
-        elif obj["apiVersion"] != kind.api_version:
-            shown = {**obj, "apiVersion": kind.api_version}
-        else:
-            shown = msgspec.Raw(raw) if raw and not form.yaml else obj
-        return send(request, Answer(shown, status, all_warnings), form)
+        form, kind = answer_form(request.headers.get("Accept", "")), target.kind
+        texts = [*(warnings or ()), *(kind.warnings(obj) if kind.warnings and warnings is not None else ())]
+        shown = One(kind, obj, raw).shown(form, request.query, self._registry.now())
+        return send(request, Answer(shown, status, texts), form)
 
-    def _deleted(self, request: web.Request, kind: Kind, deleted: Deleted) -> web.StreamResponse:
-        if not deleted.gone or kind.grace is not None:
-            return self._one(request, kind, deleted.object)
-        details = {
-            "name": meta.name(deleted.object),
-            "group": kind.group,
-            "kind": kind.plural,
-            "uid": meta.uid(deleted.object),
-        }
-        status = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Success",
-            "details": {key: value for key, value in details.items() if value},
-        }
-        return send(request, Answer(status))
+    def _deleted(self, request: web.Request, target: Target, deleted: Deleted) -> web.StreamResponse:
+        if not deleted.gone or target.kind.returns_deleted:
+            return self._one(request, target, deleted.object)
+        return send(request, Answer(deleted_status(target.kind, deleted.object)))
 
 
-def _partial_list(page: selection.Page) -> Obj:
-    return {
-        "kind": "PartialObjectMetadataList",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": page.metadata,
-        "items": [partial_metadata(item.object) for item in page.items],
-    }
+def _check_name(obj: Obj, target: Target) -> None:
+    """The object in a body is the one that the path names."""
+    name, namespace = meta.name(obj), meta.namespace(obj)
+    if name != target.name:
+        raise errors.bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({target.name})"
+            if name
+            else f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        )
+    if namespace and target.namespace and namespace != target.namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
 
 
-def _with_type(kind: Kind, item: Stored) -> bytes:
-    if kind.stored_as:
-        return msgspec.json.encode({**item.object, "apiVersion": kind.api_version})
-    return item.raw
+def _check_uid(new: Obj, old: Obj, target: Target) -> None:
+    """A patch may name no other uid (in an update it is a precondition instead)."""
+    if meta.uid(new) and meta.uid(new) != meta.uid(old):
+        wrong = errors.invalid_value("metadata.uid", meta.uid(new), "field is immutable")
+        raise errors.invalid(target.kind.kind, target.name, [wrong], target.kind.group)
 
 
-def _whole_number(query: Mapping[str, str], name: str) -> int:
-    try:
-        return int(query.get(name) or 0)
-    except ValueError:
-        raise errors.bad_request(f"{name}: strconv.ParseInt: parsing {query[name]!r}: invalid syntax") from None
+def _check_conditional(new: Obj, target: Target) -> None:
+    if not target.kind.unconditional_update and not new["metadata"].get("resourceVersion"):
+        unset: Any = msgspec.Raw(b"0x0")
+        wrong = errors.invalid_value("metadata.resourceVersion", unset, "must be specified for an update")
+        raise errors.invalid(target.kind.kind, target.name, [wrong], target.kind.group)

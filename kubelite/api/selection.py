@@ -16,6 +16,15 @@ from kubelite.objects.selectors import FieldSelector, Selector
 from kubelite.registry.kind import Kind
 from kubelite.store import Stored
 
+Key = tuple[str, str]  # namespace and name
+
+_EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -45,7 +54,11 @@ def of_query(kind: Kind, query: Mapping[str, str]) -> Selection:
     fields = selectors.parse_fields(query.get("fieldSelector", ""))
     for path in fields.paths:
         if path not in ("metadata.name", "metadata.namespace") and path not in kind.fields:
-            raise errors.bad_request(f'field label not supported: "{path}"')
+            raise errors.bad_request(
+                f"field label not supported: {path}"
+                if kind.fields
+                else f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+            )
     return Selection(kind, selectors.parse(query.get("labelSelector", "")), fields)
 
 
@@ -68,27 +81,34 @@ class Page:
         return result
 
 
-def page(items: Sequence[Stored], revision: int, limit: int, token: str, *, counted: bool) -> Page:
-    """The next `limit` items (0: all) after `token`. `counted`: say how many remain (only without selectors)."""
-    if token:
-        revision, after = _decode(token)
+def page(items: Sequence[Stored], revision: int, limit: int, after: Key | None, *, counted: bool) -> Page:
+    """The next `limit` items (0: all) behind `after`. `counted`: say how many remain (only without selectors)."""
+    if after is not None:
         items = [item for item in items if (item.namespace, item.name) > after]
     if not limit or len(items) <= limit:
         return Page(items, revision)
     last = items[limit - 1]
     left = len(items) - limit
-    return Page(items[:limit], revision, _encode(revision, last), left if counted else 0)
+    return Page(items[:limit], revision, encode_token(revision, (last.namespace, last.name)), left if counted else 0)
 
 
-def _encode(revision: int, last: Stored) -> str:
-    raw = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": revision, "start": [last.namespace, last.name]})
+def encode_token(revision: int, after: Key) -> str:
+    """-1 for the revision: go on with whatever is there then."""
+    raw = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": revision, "start": after})
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _decode(token: str) -> tuple[int, tuple[str, str]]:
+def decode_token(token: str) -> tuple[int, Key]:
     try:
         content = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         namespace, name = content["start"]
         return int(content["rv"]), (str(namespace), str(name))
     except (ValueError, KeyError, TypeError, binascii.Error, msgspec.DecodeError):
         raise errors.bad_request("continue key is not valid") from None
+
+
+def expired_token(after: Key) -> errors.StatusError:
+    """410 with a token to go on with, though what follows no longer fits what came before."""
+    error = errors.expired(_EXPIRED)
+    error.metadata["continue"] = encode_token(-1, after)
+    return error

@@ -7,8 +7,9 @@ from aiohttp import web
 from kubelite import errors
 from kubelite.api import body, patching, scale
 from kubelite.api.answer import Answer, send
+from kubelite.api.options import WriteOptions
 from kubelite.api.path import Target
-from kubelite.api.resources import is_dry_run
+from kubelite.api.resources import write_options
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
@@ -31,29 +32,32 @@ class Subresources:
         return send(request, Answer(scale.of(self._object(target))))
 
     async def update_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
-        decoded = await body.read_typed(request, "autoscaling", "v1", "Scale")
-        return self._scaled(request, target, decoded.object)
+        wanted = write_options(request, "UpdateOptions")
+        decoded = await body.read_typed(request, "autoscaling", "v1", "Scale", wanted.directive)
+        return self._scaled(request, target, decoded.object, wanted)
 
     async def patch_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
-        patch = await patching.read_typed(request, "autoscaling", "v1", "Scale")
+        wanted = write_options(request, "PatchOptions")
+        patch = await patching.read_typed(request, "autoscaling", "v1", "Scale", wanted.directive)
         new, _ = patch.apply(scale.of(self._object(target)))
-        return self._scaled(request, target, new)
+        return self._scaled(request, target, new, wanted)
 
-    def _scaled(self, request: web.Request, target: Target, new: Obj) -> web.StreamResponse:
+    def _scaled(self, request: web.Request, target: Target, new: Obj, wanted: WriteOptions) -> web.StreamResponse:
         replicas = new.get("spec", {}).get("replicas", 0)
         if replicas < 0:
             wrong = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.invalid("Scale", target.name, [wrong], "autoscaling")
         old = self._object(target)
-        updated = self._registry.replace(target.kind, old, scale.applied(old, new), dry_run=is_dry_run(request.query))
+        updated = self._registry.replace(target.kind, old, scale.applied(old, new), dry_run=wanted.dry_run)
         return send(request, Answer(scale.of(updated)))
 
     async def create_binding(self, request: web.Request, target: Target) -> web.StreamResponse:
+        dry_run = write_options(request, "CreateOptions").dry_run
         decoded = await body.read_typed(request, "", "v1", "Binding")
         wanted = decoded.object.get("target") or {}
         if wanted.get("kind") not in (None, "", "Node") or not wanted.get("name"):
             raise errors.invalid("Binding", target.name, [errors.required("target.name")])
-        self._registry.bind(self._object(target), wanted["name"])
+        self._registry.bind(self._object(target), wanted["name"], dry_run=dry_run)
         return send(request, Answer(_CREATED, 201))
 
     async def create_eviction(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -62,7 +66,7 @@ class Subresources:
         pod = self._object(target)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         preconditions = options.get("preconditions") or {}
-        dry_run = is_dry_run(request.query) or "All" in (options.get("dryRun") or ())
+        dry_run = write_options(request, "CreateOptions").dry_run or "All" in (options.get("dryRun") or ())
         if not dry_run:
             self._mark_disrupted(pod)
             stored = self._registry.stored(target.kind, target.namespace, target.name)
@@ -88,9 +92,10 @@ class Subresources:
         self._registry.update("pods", new, "status")
 
     async def update_finalize(self, request: web.Request, target: Target) -> web.StreamResponse:
+        dry_run = write_options(request, "UpdateOptions").dry_run
         decoded = await body.read_typed(request, "", "v1", "Namespace")
         namespace = {**decoded.object, "metadata": {**decoded.object["metadata"], "name": target.name}}
-        return send(request, Answer(self._registry.finalize(namespace)))
+        return send(request, Answer(self._registry.finalize(namespace, dry_run=dry_run)))
 
     async def create_token(self, request: web.Request, target: Target) -> web.StreamResponse:
         decoded = await body.read_typed(request, "authentication.k8s.io", "v1", "TokenRequest")

@@ -4,51 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api import selection
+from kubelite.api import options, selection
 from kubelite.api.negotiation import Form, answer_form
+from kubelite.api.options import WatchOptions
 from kubelite.api.path import Target
-from kubelite.api.resources import include_of
 from kubelite.api.selection import Selection
 from kubelite.api.table import Include, partial_metadata, table
+from kubelite.api.views import include_of
+from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
 from kubelite.store import Change, Expired, Stored, Watch
 
 BOOKMARK_EVERY = 60.0
+LONGEST = (1800, 3600)  # seconds of a watch that asks for no timeout: spread, so that not all come back at once
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """A watch request's parameters."""
-
-    since: int | None  # None: begin with what is there
-    timeout: float
-    bookmarks: bool
-    streaming_list: bool
-
-
-def options_of(query: Mapping[str, str]) -> Options:
-    version = query.get("resourceVersion", "")
-    if not (version == "" or version.isdigit()):
-        raise errors.bad_request(f"invalid resource version: {version!r}")
-    initial = query.get("sendInitialEvents", "").lower() in ("true", "1")
-    seconds = float(query.get("timeoutSeconds") or 0)
-    return Options(
-        since=None if initial or version in ("", "0") else int(version),
-        timeout=seconds or random.uniform(1800, 3600),
-        bookmarks=query.get("allowWatchBookmarks", "").lower() in ("true", "1"),
-        streaming_list=initial,
-    )
 
 
 def selected(change: Change, chosen: Selection, namespace: str | None) -> tuple[str, Stored] | None:
@@ -58,10 +35,19 @@ def selected(change: Change, chosen: Selection, namespace: str | None) -> tuple[
     if chosen.everything:
         return change.type, change.now
     now = change.type != "DELETED" and chosen.matches(change.now.object)
-    before = change.before is not None and chosen.matches(change.before.object)
+    before = change.before if change.before is not None and chosen.matches(change.before.object) else None
     if now:
         return ("MODIFIED" if before else "ADDED"), change.now
-    return ("DELETED", change.now) if before else None
+    if before is None or change.type == "DELETED":
+        return ("DELETED", change.now) if before else None
+    return "DELETED", _with_revision(before, change.revision)
+
+
+def _with_revision(stored: Stored, revision: int) -> Stored:
+    """What left the selection is shown as it was last in it, with the revision of its leaving."""
+    last = meta.copy(stored.object)
+    last["metadata"]["resourceVersion"] = str(revision)
+    return Stored(stored.namespace, stored.name, revision, msgspec.json.encode(last), last)
 
 
 class Encoder:
@@ -83,7 +69,7 @@ class Encoder:
         if self._form.type == "PartialObjectMetadata":
             return partial_metadata(stored.object)
         if self._kind.stored_as:
-            return {**stored.object, "apiVersion": self._kind.api_version}
+            return self._kind.encode(stored.object)
         return msgspec.Raw(stored.raw)
 
     def _table(self, objects: list[Obj], revision: str) -> dict[str, Any]:
@@ -118,36 +104,45 @@ class Watches:
         kind, query = target.kind, dict(request.query)
         if target.name:
             query["fieldSelector"] = f"metadata.name={target.name}"
-        options = options_of(query)
+        asked = options.watch_options(query)
         chosen = selection.of_query(kind, query)
         encoder = Encoder(self._registry, kind, answer_form(request.headers.get("Accept", "")), include_of(query))
-        try:
-            watch = self._registry.store.watch([kind.resource], options.since)
-        except Expired:
-            raise errors.expired(f"too old resource version: {options.since} ({self._registry.store.oldest})") from None
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         try:
-            initial = self._initial(target, chosen, encoder, options)
+            watch = self._registry.store.watch([kind.resource], asked.since)
+        except Expired:
+            return await self._expired(request, response, asked)
+        try:
+            initial = self._initial(target, chosen, encoder, asked)
             await response.prepare(request)
             if initial:
                 await response.write(initial)
-            await self._follow(response, watch, target.namespace, chosen, encoder, options)
+            await self._follow(response, watch, target.namespace, chosen, encoder, asked)
         except (TimeoutError, ConnectionResetError):
             pass
         finally:
             watch.close()
         return response
 
-    def _initial(self, target: Target, chosen: Selection, encoder: Encoder, options: Options) -> bytes:
+    async def _expired(
+        self, request: web.Request, response: web.StreamResponse, asked: WatchOptions
+    ) -> web.StreamResponse:
+        """Upstream opens the stream and then says in it that the history doesn't reach back."""
+        error = errors.expired(f"too old resource version: {asked.since} ({self._registry.store.oldest})")
+        await response.prepare(request)
+        await response.write(msgspec.json.encode({"type": "ERROR", "object": error.to_status()}) + b"\n")
+        return response
+
+    def _initial(self, target: Target, chosen: Selection, encoder: Encoder, asked: WatchOptions) -> bytes:
         """What is there already, as ADDED events; with no await since the subscription, so nothing is missed."""
-        if options.since is not None:
+        if not asked.initial:
             return b""
         store = self._registry.store
         items = store.list(target.kind.resource, target.namespace)
         lines = [encoder.line("ADDED", item) for item in items if chosen.everything or chosen.matches(item.object)]
-        if options.streaming_list:
+        if asked.streaming_list:
             lines.append(encoder.bookmark(store.revision, initial_end=True))
         return b"".join(lines)
 
@@ -158,16 +153,16 @@ class Watches:
         namespace: str | None,
         chosen: Selection,
         encoder: Encoder,
-        options: Options,
+        asked: WatchOptions,
     ) -> None:
         loop = asyncio.get_running_loop()
-        end = loop.time() + options.timeout
+        end = loop.time() + (asked.seconds or random.uniform(*LONGEST))
         while (left := end - loop.time()) > 0:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_EVERY)):
                     change = await anext(watch)
             except TimeoutError:
-                if options.bookmarks:
+                if asked.bookmarks:
                     await response.write(encoder.bookmark(self._registry.store.revision))
                 continue
             except StopAsyncIteration:

@@ -50,6 +50,10 @@ def _no_preparation(new: Obj, old: Obj | None) -> None:
     """Kinds without fields that only the server may set."""
 
 
+def _as_it_is(obj: Obj) -> Obj:
+    return obj
+
+
 def _valid(new: Obj, old: Obj | None) -> list[FieldError]:
     return []
 
@@ -88,7 +92,12 @@ class Kind:
     initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
     verbs: Sequence[str] = STANDARD_VERBS
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
-    stored_as: str = ""  # another kind's `resource`, when both serve the same objects (events)
+    returns_deleted: bool = False  # DELETE answers with the object that is gone, not with a Status
+    create_on_update: bool = False  # PUT of a missing object creates it
+    unconditional_update: bool = True  # PUT may leave out the resourceVersion
+    stored_as: Kind | None = None  # the kind whose objects this one shows in another form (events)
+    encode: Callable[[Obj], Obj] = _as_it_is  # stored form -> this kind's, when `stored_as` is set
+    decode: Callable[[Obj], Obj] = _as_it_is
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
 
     @property
@@ -98,4 +107,13 @@ class Kind:
     @property
     def resource(self) -> str:
         """The key of the kind's objects in the store, the same for every version and alias of it."""
-        return self.stored_as or (f"{self.plural}.{self.group}" if self.group else self.plural)
+        return self.storage.qualified_name
+
+    @property
+    def storage(self) -> Kind:
+        """The kind that writes and validates this one's objects."""
+        return self.stored_as or self
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural

@@ -218,15 +218,15 @@ class Registry:
             return old
         return self._remove(kind, new) if strategy.may_go(new) else self._put(kind, new)
 
-    def finalize(self, namespace: Obj) -> Obj:
+    def finalize(self, namespace: Obj, *, dry_run: bool = False) -> Obj:
         kind = self.kind("namespaces")
         old = self.stored(kind, None, meta.name(namespace)).object
         self._check_preconditions(kind, old, namespace["metadata"])
         new = meta.copy(old)
         new["spec"] = namespace.get("spec") or {}
-        return self._write(kind, new, old)
+        return new if dry_run else self._write(kind, new, old)
 
-    def bind(self, pod: Obj, node: str) -> Obj:
+    def bind(self, pod: Obj, node: str, *, dry_run: bool = False) -> Obj:
         kind = self.kind("pods")
         old = self.stored(kind, meta.namespace(pod), meta.name(pod)).object
         if old["spec"].get("nodeName"):
@@ -241,7 +241,7 @@ class Registry:
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
         status = new.setdefault("status", {})
         status["conditions"] = meta.with_condition(status.get("conditions"), scheduled, self.now())
-        return self._write(kind, new, old)
+        return new if dry_run else self._write(kind, new, old)
 
     # delete
 

@@ -20,14 +20,9 @@ MAX_GENERATED_BASE = 58
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
 
-_IMMUTABLE_META = (
-    "namespace",
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-)
+_IDENTITY = ("namespace", "uid", "creationTimestamp")
+_OF_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
+_SERVER_ONLY = ("generation", "selfLink", "managedFields")
 _OUTSIDE_SPEC = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -44,7 +39,7 @@ def counts_generations(kind: Kind) -> bool:
 def stamp_created(kind: Kind, obj: Obj, uid: str, now: datetime) -> None:
     """Make `obj` a new object: identity, first generation, the initial status."""
     metadata = obj["metadata"]
-    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"):
+    for key in (*_OF_DELETION, *_SERVER_ONLY, "resourceVersion"):
         metadata.pop(key, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = meta.format_time(now)
@@ -72,10 +67,16 @@ def carry_over_for_status(new: Obj, old: Obj) -> Obj:
 
 
 def _carry_metadata(new: Obj, old: Obj) -> None:
-    for key in _IMMUTABLE_META:
-        new["metadata"].pop(key, None)
-        if key in old["metadata"]:
-            new["metadata"][key] = old["metadata"][key]
+    """What an update leaves out is filled in; what it changes against the rules is left for validation to refuse."""
+    wanted, current = new["metadata"], old["metadata"]
+    for key in _SERVER_ONLY:
+        wanted.pop(key, None)
+    for key in _SERVER_ONLY + (_OF_DELETION if meta.is_terminating(old) else ()):
+        if key in current:
+            wanted[key] = current[key]
+    for key in _IDENTITY:
+        if not wanted.get(key) and key in current:
+            wanted[key] = current[key]
 
 
 def bump_generation(kind: Kind, new: Obj, old: Obj) -> None:

@@ -168,6 +168,23 @@ class Store:
         chosen = sorted(spaces) if namespace is None else [namespace]
         return [spaces[space][name] for space in chosen if space in spaces for name in sorted(spaces[space])]
 
+    def list_at(self, resource: str, namespace: str | None, revision: int) -> Sequence[Stored]:
+        """As `list` was at `revision`, by undoing what came since; Expired when the history doesn't reach back."""
+        if not self._oldest <= revision <= self.revision:
+            raise Expired(revision)
+        then = {(item.namespace, item.name): item for item in self.list(resource, namespace)}
+        for change in reversed(self._history):
+            if change.revision <= revision:
+                break
+            if change.resource != resource or namespace not in (None, change.now.namespace):
+                continue
+            key = (change.now.namespace, change.now.name)
+            if change.before is None:
+                then.pop(key, None)
+            else:
+                then[key] = change.before
+        return [then[key] for key in sorted(then)]
+
     def count(self, resource: str) -> int:
         return sum(len(names) for names in self._resources.get(resource, {}).values())
 

@@ -125,4 +125,5 @@ ENDPOINTS = Kind(
     row=_row,
     default=_default,
     validate=_validate,
+    create_on_update=True,
 )

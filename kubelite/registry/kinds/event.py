@@ -120,4 +120,5 @@ EVENT = Kind(
     fields={f"involvedObject.{field}": _involved(field) for field in _INVOLVED_FIELDS}
     | {field: _plain(field) for field in ("reason", "type", "reportingComponent")}
     | {"source": _source},
+    create_on_update=True,
 )

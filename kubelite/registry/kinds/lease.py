@@ -36,4 +36,6 @@ LEASE = Kind(
     columns=(NAME_COLUMN, Column("Holder", description="Who holds it now."), AGE_COLUMN),
     row=_row,
     validate=_validate,
+    create_on_update=True,
+    unconditional_update=False,
 )

@@ -224,4 +224,5 @@ PERSISTENT_VOLUME = Kind(
     fields={"name": meta.name},
     initial_status=lambda volume: {"phase": "Pending"},
     warnings=_warnings,
+    returns_deleted=True,
 )

@@ -176,4 +176,5 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     fields={"name": meta.name},
     initial_status=lambda claim: {"phase": "Pending"},
     warnings=class_annotation_warnings,
+    returns_deleted=True,
 )

@@ -102,4 +102,5 @@ POD = Kind(
     initial_status=_initial_status,
     grace=_grace,
     warnings=pod_warnings,
+    returns_deleted=True,
 )

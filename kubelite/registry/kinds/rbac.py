@@ -146,6 +146,7 @@ def _role_kind(kind: str, *, namespaced: bool) -> Kind:
         row=_role_row,
         validate=_validate_role,
         name_rule="path",
+        create_on_update=True,
     )
 
 
@@ -162,6 +163,7 @@ def _binding_kind(kind: str, *, namespaced: bool) -> Kind:
         default=_default_binding,
         validate=_validate_binding,
         name_rule="path",
+        create_on_update=True,
     )
 
 

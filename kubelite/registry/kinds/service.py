@@ -192,4 +192,6 @@ SERVICE = Kind(
     },
     initial_status=lambda service: {"loadBalancer": {}},
     warnings=_warnings,
+    returns_deleted=True,
+    create_on_update=True,
 )

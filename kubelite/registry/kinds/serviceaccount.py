@@ -26,4 +26,5 @@ SERVICE_ACCOUNT = Kind(
     columns=(NAME_COLUMN, Column("Secrets", description="How many secrets it names."), AGE_COLUMN),
     row=_row,
     subresources=frozenset({"token"}),
+    returns_deleted=True,
 )

@@ -91,4 +91,5 @@ STORAGE_CLASS = Kind(
     row=_row,
     default=_default,
     validate=_validate,
+    returns_deleted=True,
 )

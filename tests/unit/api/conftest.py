@@ -1,0 +1,35 @@
+"""The whole HTTP edge over an in-memory registry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kubelite.api.app import Api
+from kubelite.api.pods import Pods
+from kubelite.registry.registry import Registry
+from kubelite.tokens import TokenAuthority
+from tests.unit.api.caller import Caller, FakeStreams
+
+
+@pytest.fixture
+def streams() -> FakeStreams:
+    return FakeStreams()
+
+
+@pytest.fixture
+def tokens(registry: Registry) -> TokenAuthority:
+    return TokenAuthority(ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.fixture
+async def call(registry: Registry, tokens: TokenAuthority, streams: FakeStreams) -> AsyncIterator[Caller]:
+    ready = {"ping": lambda: None}
+    api = Api(registry, tokens, Pods(registry, streams), ready, "127.0.0.1:6443")
+    token = tokens.issue(registry.get("serviceaccounts", "default", "default"))
+    server = TestServer(api.application())
+    async with TestClient(server) as client:
+        yield Caller(client, token.text, registry)
