@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,11 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Endpoint]:
+def engine() -> Endpoint:
     """An engine with every image; without one, the tests that need it fail."""
     endpoint = daemon.ensure(install_engine=os.geteuid() == 0, progress=print)
     if endpoint.socket:
         os.environ.setdefault("DOCKER_HOST", endpoint.url)  # where docker.from_env() looks
     with closing(connect(endpoint)) as client:
         images.ensure(client, progress=print)
-    yield endpoint
+    return endpoint

@@ -46,11 +46,12 @@ class CommandError(Exception):
 
 
 class Namespace:
-    """One namespace of a cluster."""
+    """One namespace of a cluster. `program` is the kubectl that `kubectl` runs."""
 
     def __init__(self, settings: Settings, namespace: str, scratch: Path) -> None:
         self.settings = settings
         self.namespace = namespace
+        self.program = "kubectl"
         self.client = Client.of(settings)
         self._discovery = Discovery(self.client)
         self._cache = scratch / "kubectl-cache"
@@ -66,11 +67,16 @@ class Namespace:
         """The cluster's directory with a subdirectory `<namespace>-<claim>-<volume>` for every claim."""
         return self.settings.volumes
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """With which any program that reads a kubeconfig talks to this namespace."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
     def kubectl(self, *arguments: str, check: bool = True, input: str | None = None, timeout: float = 120) -> Completed:
         """Run kubectl in this namespace; KubectlError when it fails, unless `check` is false."""
         done = subprocess.run(
-            ["kubectl", f"--cache-dir={self._cache}", *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            [self.program, f"--cache-dir={self._cache}", *arguments],
+            env=self.environment,
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
@@ -118,7 +124,8 @@ class Namespace:
                     return last or {}
         except TimeoutError:
             pass
-        raise TimeoutError(f"{plural}/{name} is not {condition} after {timeout:.0f} s; its status: {_status(last)}")
+        asked = "as asked for" if callable(condition) else condition
+        raise TimeoutError(f"{plural}/{name} is not {asked} after {timeout:.0f} s; its status: {_status(last)}")
 
     def exec(self, pod: str, *command: str) -> str:
         """What the command wrote; CommandError when it fails."""
