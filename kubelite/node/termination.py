@@ -80,6 +80,7 @@ async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
         if regular:
             await asyncio.wait(regular)
         regulars_gone.set()
+        worker.signal.notify()
 
 
 def _turn(order: list[str], name: str, gone: dict[str, asyncio.Event], regulars: asyncio.Event) -> list[asyncio.Event]:
@@ -99,6 +100,7 @@ async def _stop_sidecar(
         await stop_container(worker, pod, container, "", deadline, turn)
     finally:
         done.set()
+        worker.signal.notify()
 
 
 async def stop_container(

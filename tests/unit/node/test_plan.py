@@ -20,8 +20,8 @@ from kubelite.node.plan import (
 from kubelite.node.view import Health, Waiting
 from tests.unit.node.pods import NOW, ago, container, exited, pod, running, sandbox, view
 
-INIT = {"initContainers": [container("one"), container("two")]}
-SIDECAR = {"initContainers": [container("side", restartPolicy="Always"), container("two")]}
+INIT: dict[str, Any] = {"initContainers": [container("one"), container("two")]}
+SIDECAR: dict[str, Any] = {"initContainers": [container("side", restartPolicy="Always"), container("two")]}
 
 
 def actions(*args: Any, **fields: Any) -> list[object]:

@@ -13,8 +13,8 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import NOW, ago, container, exited, pod, running, sandbox, view
 
-INIT = {"initContainers": [container("one"), container("two")]}
-SIDECAR = {"initContainers": [container("side", restartPolicy="Always")]}
+INIT: dict[str, Any] = {"initContainers": [container("one"), container("two")]}
+SIDECAR: dict[str, Any] = {"initContainers": [container("side", restartPolicy="Always")]}
 
 
 def status_of(*args: Any, terminated: bool = False, **fields: Any) -> Obj:
