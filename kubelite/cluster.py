@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from aiohttp import web
 
@@ -28,6 +28,7 @@ from kubelite.controllers.deployment.controller import DeploymentController
 from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
 from kubelite.controllers.expiry import EventExpiry
 from kubelite.controllers.garbage import GarbageCollector
+from kubelite.controllers.job import JobController, TtlAfterFinished
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.replicaset.controller import ReplicaSetController
@@ -137,6 +138,8 @@ class Cluster:
             ReplicaSetController(registry, recorder("replicaset-controller")),
             DeploymentController(registry, recorder("deployment-controller")),
             DaemonSetController(registry, recorder("daemonset-controller")),
+            JobController(registry, recorder("job-controller")),
+            TtlAfterFinished(registry, recorder("ttl-after-finished-controller")),
             EndpointSliceController(registry, recorder("endpoint-slice-controller")),
             EndpointsController(registry, recorder("endpoint-controller")),
             ClaimBinder(registry, volumes),
@@ -260,11 +263,11 @@ def sole_server(settings: Settings) -> Iterator[None]:
     """Hold the cluster's lock and leave the pid in its pid file; AlreadyRunning when another process has it."""
     settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = settings.pid_file.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise AlreadyRunning(settings.name) from None
+    while not _locked(file, fcntl.LOCK_EX):
+        # Who asks whether somebody serves the cluster shares the lock for an instant.
+        if not _locked(file, fcntl.LOCK_SH):
+            file.close()
+            raise AlreadyRunning(settings.name)
     try:
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -273,3 +276,11 @@ def sole_server(settings: Settings) -> Iterator[None]:
     finally:
         file.truncate(0)
         file.close()
+
+
+def _locked(file: TextIO, how: int) -> bool:
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -93,16 +93,18 @@ def _with_images(settings: Settings, endpoint: Endpoint, progress: Progress) -> 
 
 @contextlib.contextmanager
 def _alone(settings: Settings) -> Iterator[None]:
-    """One command at a time changes a cluster's life. The lock file goes with its last holder."""
+    """One command at a time changes a cluster's life. The lock file goes with its last holder.
+
+    A lock of this process, not of the open file: the daemon that is forked meanwhile must not inherit it.
+    """
     import fcntl
 
     settings.home.mkdir(parents=True, exist_ok=True)
     path = settings.home / f".{settings.name}.lock"
     while True:
         file = path.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # Whoever held it before may have removed the file that we waited for.
-        if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        if _is_still(path, file.fileno()):
             break
         file.close()
     try:
@@ -110,6 +112,14 @@ def _alone(settings: Settings) -> Iterator[None]:
     finally:
         path.unlink()
         file.close()
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whoever held the lock before may have removed the file that we waited for."""
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def cluster_images() -> Any:

@@ -53,14 +53,24 @@ class Cluster:
 
     # the command line
 
-    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def begun(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that is at work; leaving the `with` block waits for it."""
+        return subprocess.Popen(
             [sys.executable, "-m", "kubelite", *arguments, "--name", self.settings.name],
             env={**os.environ, "KUBELITE_HOME": str(self.settings.home), **self.environment},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
         )
+
+    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        with self.begun(*arguments) as process:
+            try:
+                output, errors = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def up(self) -> None:
         self.run("up", *([] if self.settings.database.exists() else self.options))
