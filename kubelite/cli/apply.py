@@ -10,6 +10,7 @@ import argparse
 import http.client
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,14 +41,15 @@ def apply(arguments: argparse.Namespace, progress: Progress) -> int:
         found = check(document)
         problems += found
         sound += [] if found else [document]
-    run = Apply(_client(settings, problems), arguments.namespace)
-    problems += run.check(sound)
-    if problems:
-        raise refused(problems)
-    if not documents:
+    if not documents and not problems:
         raise Failure("there is no object in what was given to apply")
-    for line in run.perform():
-        print(line, flush=True)
+    with closing(_client(settings, problems)) as client:
+        run = Apply(client, arguments.namespace)
+        problems += run.check(sound)
+        if problems:
+            raise refused(problems)
+        for line in run.perform():
+            print(line, flush=True)
     return 0
 
 
@@ -56,7 +58,7 @@ def _client(settings: Settings, problems: Sequence[Problem]) -> Client:
     try:
         client = Client.of(settings)
         client.get("/version")
-    except (Failure, OSError, http.client.HTTPException) as error:
+    except (Failure, OSError, http.client.HTTPException) as error:  # a connection that failed closed itself
         if problems:
             raise refused(problems) from None
         if isinstance(error, Failure):

@@ -31,10 +31,14 @@ def demo(arguments: argparse.Namespace, progress: Progress) -> int:
     print(f"engine: {described(endpoint)}")
     for line in [f"cluster {settings.name} is up ({time.monotonic() - started:.1f} s)", *particulars(settings)]:
         print(line)
+    with contextlib.closing(Client.of(settings)) as client:
+        _walk(settings, client, None if arguments.without_kubectl else shutil.which("kubectl"))
+    return 0
+
+
+def _walk(settings: Settings, client: Client, program: str | None) -> None:
     started = time.monotonic()
     directory = settings.directory / "demo"
-    client = Client.of(settings)
-    program = None if arguments.without_kubectl else shutil.which("kubectl")
     print(f"commands are run by {program or 'kubelite itself, in place of kubectl'}")
     walk = Demo(settings, Shell(_kubectl(program, settings, client, directory), client), directory)
     walk.write_manifests()
@@ -43,7 +47,6 @@ def demo(arguments: argparse.Namespace, progress: Progress) -> int:
     except TimeoutError:
         raise Failure("the cluster did not answer in time", f"its log: {settings.log}") from None
     _farewell(settings, directory, time.monotonic() - started)
-    return 0
 
 
 def _kubectl(program: str | None, settings: Settings, client: Client, directory: Path) -> Kubectl:

@@ -134,11 +134,11 @@ COMMANDS = (
     Command("up", "start a cluster and wait until it is ready", "cluster:up", (_name, _up)),
     Command("down", "stop a cluster; objects, claims and directories stay", "cluster:down", (_name, _down)),
     Command("delete", "remove a cluster and everything it made", "cluster:delete", (_name, _delete)),
-    Command("status", "tell how a cluster is; exit code 0 only when it is up", "status:status", (_name,)),
+    Command("status", "tell how a cluster is; exit code 0 only when it is up", "status:show", (_name,)),
     Command("demo", "start a cluster and walk through a StatefulSet's life", "demo:demo", (_name, _demo)),
     Command("kubeconfig", "print what kubectl needs to reach a cluster", "kubeconfig:show", (_name, _kubeconfig)),
     Command("apply", "create or update objects from manifests", "apply:apply", (_name, _apply)),
-    Command("volumes", "list the volumes' directories and who uses them", "volumes:volumes", (_name,)),
+    Command("volumes", "list the volumes' directories and who uses them", "volumes:show", (_name,)),
     Command(
         "images",
         "the images that a cluster needs",

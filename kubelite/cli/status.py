@@ -6,6 +6,7 @@ import argparse
 import http.client
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
 
 from kubelite import lifecycle
 from kubelite.cli import text
@@ -20,7 +21,7 @@ from kubelite.engine import find
 _DNS = "/api/v1/namespaces/kube-system/endpoints/kube-dns"
 
 
-def status(arguments: argparse.Namespace, progress: Progress) -> int:
+def show(arguments: argparse.Namespace, progress: Progress) -> int:
     settings = Settings.load(arguments.name) or Settings(name=arguments.name)
     found = lifecycle.status(settings)
     engine = find.find()
@@ -29,7 +30,8 @@ def status(arguments: argparse.Namespace, progress: Progress) -> int:
     rows += [["API", _api(settings, found)]] if found.pid else []
     if found.pid and settings.kubeconfig.exists():
         try:
-            rows += _inside(Client.of(settings), settings)
+            with closing(Client.of(settings)) as client:
+                rows += _inside(client, settings)
         except (OSError, ssl.SSLError, http.client.HTTPException, ApiError) as error:
             rows.append(["", f"the API does not answer: {error}"])
     print(text.columns(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from kubelite.cli import text
@@ -15,13 +16,13 @@ from kubelite.config import Settings
 HEADER = ["CLAIM", "CAPACITY", "USED", "POD", "DIRECTORY"]
 
 
-def volumes(arguments: argparse.Namespace, progress: Progress) -> int:
+def show(arguments: argparse.Namespace, progress: Progress) -> int:
     settings = Settings.load(arguments.name) or Settings(name=arguments.name)
-    client = Client.of(settings)
+    with closing(Client.of(settings)) as client:
+        volumes = client.items("/api/v1/persistentvolumes")
+        claims, pods = claims_by_volume(client), client.items("/api/v1/pods")
     progress("measuring the directories")
-    rows = table(
-        client.items("/api/v1/persistentvolumes"), claims_by_volume(client), client.items("/api/v1/pods")
-    ) + left_over(client, settings.volumes)
+    rows = table(volumes, claims, pods) + left_over(volumes, settings.volumes)
     progress.wipe()
     print(text.columns([HEADER, *rows]) if rows else f"no volumes; their directories will be in {settings.volumes}")
     return 0
@@ -68,14 +69,12 @@ def directory(volume: Obj) -> Path | None:
     return Path(source["path"]) if source else None
 
 
-def left_over(client: Client, export: Path) -> list[list[str]]:
+def left_over(volumes: Iterable[Obj], export: Path) -> list[list[str]]:
     """Directories that outlived their volume (the class archives them)."""
-    known = {directory(volume) for volume in client.items("/api/v1/persistentvolumes")}
+    known = {directory(volume) for volume in volumes}
     paths = sorted(path for path in export.glob("*/") if path not in known and not _holds(path, known))
-    return [
-        ["(archived)" if path.name.startswith("archived-") else "-", "-", text.size(used(path)), "-", str(path)]
-        for path in paths
-    ]
+    names = ("(archived)" if path.name.startswith("archived-") else "-" for path in paths)
+    return [[name, "-", text.size(used(path)), "-", str(path)] for name, path in zip(names, paths, strict=True)]
 
 
 def _holds(path: Path, known: Iterable[Path | None]) -> bool:
