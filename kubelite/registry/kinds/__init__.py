@@ -13,6 +13,7 @@ from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
 from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
 from kubelite.registry.kinds.event import EVENT
+from kubelite.registry.kinds.job import JOB
 from kubelite.registry.kinds.lease import LEASE
 from kubelite.registry.kinds.namespace import NAMESPACE, PROTECTED_NAMESPACES
 from kubelite.registry.kinds.node import NODE
@@ -47,6 +48,7 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    JOB,
     LEASE,
     ENDPOINT_SLICE,
     CLUSTER_ROLE_BINDING,
