@@ -130,7 +130,7 @@ def cluster_images() -> Any:
 
 def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
-    from kubelite.node.docker_network import ensure_network
+    from kubelite.node.docker_network import NetworkRefused, ensure_network
 
     if Settings.load(settings.name, settings.home) is not None:
         if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
@@ -138,7 +138,10 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
         return settings
     with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):
         chosen = _choose(settings, client, progress)
-        ensure_network(client.api, chosen)  # now, so that clusters that start at the same time see it
+        try:
+            ensure_network(client.api, chosen)  # now, so that clusters that start at the same time see it
+        except NetworkRefused as error:
+            raise StartFailed(str(error)) from None
         chosen.save()
     return chosen
 

@@ -1,39 +1,31 @@
-"""The cluster's network on a Docker engine. Called by the composition root when the cluster comes up and goes."""
+"""The cluster's network on a Docker engine. Called when a cluster is made and each time it comes up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from ipaddress import IPv4Network
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
 
 from kubelite.config import LABEL_CLUSTER, LABEL_HOME, Settings
-from kubelite.node.network import choose_range, route_ranges
 
 
-def ensure_network(
-    client: docker.APIClient, settings: Settings, progress: Callable[[str], None] = lambda text: None
-) -> IPv4Network:
-    """Make the bridge network unless it is there; its range comes back, which may be another than asked for."""
-    if found := find_network(client, settings):
-        return found
-    taken = [*_network_ranges(client), *_routes()]
-    chosen = choose_range(settings.pod_cidr, taken)
-    if chosen != settings.pod_cidr:
-        progress(f"range {settings.pod_cidr} is in use on this machine; pods get addresses from {chosen}")
-    _create(client, settings, chosen)
-    return chosen
+class NetworkRefused(Exception):
+    """The network can't be had as the settings want it; the text says why and what to do."""
 
 
-def find_network(client: docker.APIClient, settings: Settings) -> IPv4Network | None:
-    """The range of the cluster's network, if there is one."""
-    for network in _own_networks(client, settings):
-        for pool in network["IPAM"].get("Config") or ():
-            if ":" not in pool["Subnet"]:
-                return IPv4Network(pool["Subnet"])
-    return None
+def ensure_network(client: docker.APIClient, settings: Settings) -> None:
+    """Make the bridge network unless it is there."""
+    found = _own_networks(client, settings)
+    if not found:
+        _create(client, settings)
+    for network in found:
+        ranges = [pool["Subnet"] for pool in network["IPAM"].get("Config") or ()]
+        if str(settings.pod_cidr) not in ranges:
+            raise NetworkRefused(
+                f"network {settings.network} is there already, with range {', '.join(ranges)} in place of "
+                f"{settings.pod_cidr}; to remove it: docker network rm {settings.network}"
+            )
 
 
 def remove_network(client: docker.APIClient, settings: Settings) -> None:
@@ -51,8 +43,8 @@ def _own_networks(client: docker.APIClient, settings: Settings) -> list[dict[str
     return [network for network in found if network["Name"] == settings.network]
 
 
-def _create(client: docker.APIClient, settings: Settings, chosen: IPv4Network) -> None:
-    pool = docker.types.IPAMPool(subnet=str(chosen), gateway=str(chosen[1]))
+def _create(client: docker.APIClient, settings: Settings) -> None:
+    pool = docker.types.IPAMPool(subnet=str(settings.pod_cidr), gateway=str(settings.gateway))
     try:
         client.create_network(
             settings.network,
@@ -66,18 +58,5 @@ def _create(client: docker.APIClient, settings: Settings, chosen: IPv4Network) -
             check_duplicate=True,
         )
     except APIError as error:
-        raise RuntimeError(f"network {settings.network} can't be made: {error.explanation or error}") from error
-
-
-def _network_ranges(client: docker.APIClient) -> list[IPv4Network]:
-    pools = [pool for network in client.networks() for pool in (network["IPAM"].get("Config") or ())]
-    return [IPv4Network(pool["Subnet"]) for pool in pools if ":" not in pool.get("Subnet", ":")]
-
-
-def _routes() -> list[IPv4Network]:
-    """Of this machine; an engine elsewhere checks its own."""
-    try:
-        with open("/proc/net/route") as table:
-            return route_ranges(table.read())
-    except OSError:
-        return []
+        why = error.explanation or error
+        raise NetworkRefused(f"network {settings.network} ({settings.pod_cidr}) can't be made: {why}") from error

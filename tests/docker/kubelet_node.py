@@ -16,8 +16,9 @@ import docker
 
 from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.engine.images import PAUSE
+from kubelite.lifecycle import prepare
 from kubelite.net.ipam import Allocator
-from kubelite.node.docker_network import ensure_network, remove_network
+from kubelite.node.docker_network import remove_network
 from kubelite.node.docker_runtime import DockerRuntime, connect
 from kubelite.node.kubelet import Kubelet
 from kubelite.objects import meta
@@ -35,8 +36,8 @@ class Node:
     def __init__(self, home: Path, name: str = "") -> None:
         self.engine: docker.APIClient = connect()
         wanted = Settings(name=name or f"t{uuid.uuid4().hex[:6]}", home=home, pod_cidr=IPv4Network("172.29.0.0/16"))
-        chosen = ensure_network(self.engine, wanted)
-        self.settings = Settings(name=wanted.name, home=home, pod_cidr=chosen)
+        with contextlib.closing(docker.from_env()) as client:
+            self.settings = prepare(wanted, client, print)
         self.registry = Registry(Store(":memory:"), self.settings)
         self.runtime = DockerRuntime(self.engine, self.settings)
         self.kubelet = self._kubelet()

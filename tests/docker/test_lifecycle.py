@@ -1,0 +1,154 @@
+"""up, down and delete, in every order in which people type them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kubelite import lifecycle
+from kubelite.config import LABEL_CLUSTER
+from kubelite.engine.images import PAUSE
+from tests.docker.running_cluster import Cluster, deleted_after, eventually, new_cluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Not up yet."""
+    with deleted_after(new_cluster(tmp_path)) as cluster:
+        yield cluster
+
+
+def networks(cluster: Cluster) -> list[str]:
+    with contextlib.closing(cluster.engine) as engine:
+        found = engine.networks(filters={"label": f"{LABEL_CLUSTER}={cluster.settings.name}"})
+    return [network["Name"] for network in found]
+
+
+def assert_nothing_is_left(cluster: Cluster) -> None:
+    assert cluster.containers() == []
+    assert networks(cluster) == []
+    assert list(cluster.settings.home.iterdir()) == []
+
+
+def test_every_command_may_be_repeated(cluster: Cluster) -> None:
+    assert cluster.command("status").returncode == 1
+    assert "was down already" in cluster.run("down")
+    assert "there is no cluster" in cluster.run("delete")
+    cluster.up()
+    pid = cluster.pid
+    assert "is up already" in cluster.run("up")
+    assert cluster.pid == pid
+    assert cluster.command("status").returncode == 0
+    assert "is down" in cluster.run("down")
+    assert cluster.containers(everything=False) == []
+    assert "was down already" in cluster.run("down")
+    assert cluster.command("status").returncode == 1
+    assert "is deleted" in cluster.run("delete")
+    assert "there is no cluster" in cluster.run("delete")
+    assert_nothing_is_left(cluster)
+
+
+def test_two_ups_at_once_bring_up_one_cluster(cluster: Cluster) -> None:
+    with ThreadPoolExecutor() as threads:
+        ups = [threads.submit(cluster.command, "up", *cluster.options, timeout=60) for _ in range(2)]
+        told = [up.result() for up in ups]
+    assert [one.returncode for one in told] == [0, 0], told
+    assert sorted("already" in one.stdout for one in told) == [False, True]
+
+
+def test_up_whose_command_was_killed_leaves_no_lock_behind(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.run("down")
+    with cluster.begun("up") as command:
+        eventually(lambda: lifecycle.running_pid(cluster.settings))
+        command.kill()
+    cluster.up()
+    cluster.run("delete")
+
+
+def test_delete_of_a_running_cluster_leaves_nothing(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.create_set("web", 1)
+    cluster.settled("web", 1)
+    cluster.hang_up()
+    cluster.run("delete")
+    assert_nothing_is_left(cluster)
+
+
+def test_delete_without_the_directory_removes_what_the_engine_has(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.kill()
+    shutil.rmtree(cluster.settings.directory)
+    assert "is deleted" in cluster.run("delete")
+    assert_nothing_is_left(cluster)
+
+
+def test_delete_without_containers_and_network_removes_the_directory(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.kill()
+    clear_engine(cluster)
+    assert "is deleted" in cluster.run("delete")
+    assert_nothing_is_left(cluster)
+
+
+def test_up_makes_anew_what_somebody_cleared_from_the_engine(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.create_set("web", 2)
+    cluster.settled("web", 2)
+    cluster.kill()
+    clear_engine(cluster)
+    cluster.up()
+    cluster.settled("web", 2)
+    assert cluster.restarts("web-0") == 1
+
+
+def test_kept_volumes_stay_and_a_new_cluster_of_the_name_leaves_them_alone(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.create_set("web", 1)
+    cluster.settled("web", 1)
+    cluster.hang_up()
+    assert str(cluster.settings.volumes) in cluster.run("delete", "--keep-volumes")
+    (kept,) = cluster.settings.volumes.iterdir()
+    assert list(cluster.settings.directory.iterdir()) == [cluster.settings.volumes]
+    assert cluster.containers() == []
+    cluster.up()
+    cluster.create_set("web", 1)
+    cluster.settled("web", 1)
+    assert (kept / "lives").read_text() == "web-0\n"
+    assert len(list(cluster.settings.volumes.iterdir())) == 2
+
+
+def test_strangers_of_the_same_names_are_left_alone(cluster: Cluster) -> None:
+    name = f"{cluster.settings.name}_default_mine_app_0"
+    with contextlib.closing(cluster.engine) as engine:
+        stranger = engine.create_container(PAUSE, name=name)["Id"]
+        network = engine.create_network(cluster.settings.network)["Id"]
+        try:
+            failed = cluster.command("up", *cluster.options)
+            assert failed.returncode == 1
+            assert f"network {cluster.settings.network}" in failed.stderr
+            assert "Traceback" not in failed.stderr
+            engine.remove_network(network)
+            cluster.up()
+            cluster.create_pod("mine")
+            cluster.ready("mine")
+            cluster.hang_up()
+            cluster.run("delete")
+            assert engine.inspect_container(stranger)["Name"] == f"/{name}"
+        finally:
+            engine.remove_container(stranger, force=True)
+            with contextlib.suppress(Exception):
+                engine.remove_network(network)
+
+
+def clear_engine(cluster: Cluster) -> None:
+    """As `docker rm` and `docker network rm` by hand."""
+    with contextlib.closing(cluster.engine) as engine:
+        for row in cluster.containers():
+            engine.remove_container(row["Id"], force=True)
+        engine.remove_network(cluster.settings.network)
