@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubelite.node.runtime import Container
-from kubelite.node.view import Health, Waiting
+from kubelite.node.view import Health, Waiting, is_finished, is_host_network
 from kubelite.objects.meta import Obj
 
 
@@ -13,6 +13,15 @@ def _entries(pod: Obj) -> Iterator[Obj]:
     status = pod.get("status") or {}
     yield from status.get("containerStatuses") or ()
     yield from status.get("initContainerStatuses") or ()
+
+
+def address_before(pod: Obj, sandbox: Container | None) -> str:
+    """The address the pod has, or had when its sandbox went away meanwhile: it comes back with it."""
+    if sandbox is not None:
+        return sandbox.address
+    if is_finished(pod) or is_host_network(pod):
+        return ""
+    return str((pod.get("status") or {}).get("podIP") or "")
 
 
 def waiting_before(pod: Obj) -> dict[str, Waiting]:

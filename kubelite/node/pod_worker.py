@@ -17,7 +17,7 @@ from typing import TypeVar
 from kubelite.errors import StatusError
 from kubelite.node import plan as planning
 from kubelite.node import starter, termination
-from kubelite.node.adoption import health_before, waiting_before
+from kubelite.node.adoption import address_before, health_before, waiting_before
 from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
 from kubelite.node.pod_tasks import ActionTasks
@@ -361,11 +361,9 @@ class PodWorker:
     def _adopt(self, pod: Obj) -> None:
         """Take over what an earlier kubelet left running: nothing is restarted for it."""
         self._waiting |= waiting_before(pod)
-        sandbox = self.sandbox()
-        if sandbox is None:
-            return
-        if sandbox.address and self.services.addresses.reserve(self.uid, sandbox.address):
-            self.address = sandbox.address
+        address = address_before(pod, self.sandbox())
+        if address and self.services.addresses.reserve(self.uid, address):
+            self.address = address
         for container in self.records.running():
             if spec := container_of(pod, container.name):
                 self.begin_probes(pod, spec, container, health_before(pod, spec, container))

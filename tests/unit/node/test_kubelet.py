@@ -310,6 +310,22 @@ async def test_restarted_kubelet_adopts_and_removes_what_is_nobodys(node: Node) 
     assert directories == {meta.uid(node.pod() or {})}
 
 
+async def test_pod_whose_containers_were_removed_comes_back_with_its_address(node: Node) -> None:
+    node.create("web-0")
+    node.create("web-1")
+    await node.ready("web-0")
+    await node.ready("web-1")
+    addresses = [node.status(name)["podIP"] for name in ("web-0", "web-1")]
+    await node.stop()
+    node.runtime.found.clear()
+    await node.restart()
+    await node.until(lambda: len(node.runtime.found) == 4)
+    await node.ready("web-0")
+    await node.ready("web-1")
+    assert [node.status(name)["podIP"] for name in ("web-0", "web-1")] == addresses
+    assert node.status()["containerStatuses"][0]["restartCount"] == 1
+
+
 async def test_container_ids_of_this_life_and_the_one_before(node: Node) -> None:
     pod = node.create()
     await node.ready()
