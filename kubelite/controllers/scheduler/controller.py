@@ -9,6 +9,7 @@ from kubelite.controllers.scheduler.fit import explain, unfit
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
+from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
@@ -86,8 +87,7 @@ class Scheduler(Controller):
         return ""
 
     def _waits_for_consumer(self, claim: Obj) -> bool:
-        name = meta.annotations(claim).get("volume.beta.kubernetes.io/storage-class")
-        found = self.client.find("storageclasses", None, name or claim["spec"].get("storageClassName") or "")
+        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
         return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
 
     def _volumes_ready(self, pod: Obj, node: str) -> bool:

@@ -12,6 +12,8 @@ from kubelite.controllers.volumes import matching
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
+from kubelite.registry.kinds.persistentvolume import storage_class_of
+from kubelite.registry.kinds.storageclass import default_class
 
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
 BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
@@ -19,14 +21,6 @@ PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
-_DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
-
-
-def default_class(classes: Iterable[Obj]) -> Obj | None:
-    """The default StorageClass: of several the newest, then the first by name."""
-    marked = [one for one in classes if any(meta.annotations(one).get(key) == "true" for key in _DEFAULT_CLASS)]
-    ordered = sorted(marked, key=meta.name)
-    return max(ordered, key=lambda one: str(one["metadata"]["creationTimestamp"]), default=None)
 
 
 class ClaimBinder(Controller):
@@ -86,7 +80,7 @@ class ClaimBinder(Controller):
         volume = matching.best(claim, self.client.list("persistentvolumes"))
         if volume is not None and not (self._delayed(claim) and not volume["spec"].get("claimRef")):
             self._bind(claim, volume)
-        elif matching.class_of(claim) is None and (found := default_class(self.client.list("storageclasses"))):
+        elif storage_class_of(claim) is None and (found := default_class(self.client.list("storageclasses"))):
             new = meta.copy(claim)
             new["spec"]["storageClassName"] = meta.name(found)
             self.client.update("persistentvolumeclaims", new)
@@ -95,14 +89,14 @@ class ClaimBinder(Controller):
             self.recorder.event(claim, "Normal", "WaitForFirstConsumer", message)
         elif volume is not None:
             self._bind(claim, volume)
-        elif matching.class_of(claim):
+        elif storage_class_of(claim):
             self._ask_provisioner(claim)
         else:
             message = "no persistent volumes available for this claim and no storage class is set"
             self.recorder.event(claim, "Normal", "FailedBinding", message)
 
     def _delayed(self, claim: Obj) -> bool:
-        found = self.client.find("storageclasses", None, matching.class_of(claim) or "")
+        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
         waits = found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
         return waits and not meta.annotations(claim).get(SELECTED_NODE)
 
@@ -120,7 +114,7 @@ class ClaimBinder(Controller):
             self._bind(claim, volume)
 
     def _ask_provisioner(self, claim: Obj) -> None:
-        name = matching.class_of(claim) or ""
+        name = storage_class_of(claim) or ""
         found = self.client.find("storageclasses", None, name)
         if found is None:
             message = f'storageclass.storage.k8s.io "{name}" not found'

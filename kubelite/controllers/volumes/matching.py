@@ -7,15 +7,7 @@ from collections.abc import Iterable
 from kubelite.objects import meta, quantity
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_label_selector
-
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
-
-
-def class_of(obj: Obj) -> str | None:
-    """The class that a claim or a volume asks for or has: the old annotation wins; None is "not said"."""
-    old_way = meta.annotations(obj).get(CLASS_ANNOTATION)
-    named = old_way if old_way is not None else obj["spec"].get("storageClassName")
-    return str(named) if named is not None else None
+from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 
 def requested(claim: Obj) -> int:
@@ -37,7 +29,7 @@ def mismatch(volume: Obj, claim: Obj) -> str:
     """Why the volume can't serve the claim; empty when it can."""
     if capacity(volume) < requested(claim):
         return "requested PV is too small"
-    if (class_of(volume) or "") != (class_of(claim) or ""):
+    if (storage_class_of(volume) or "") != (storage_class_of(claim) or ""):
         return "storageClassName does not match"
     if volume["spec"].get("volumeMode", "Filesystem") != claim["spec"].get("volumeMode", "Filesystem"):
         return "incompatible volumeMode"

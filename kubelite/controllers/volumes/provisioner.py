@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
-from kubelite.controllers.volumes import directories, matching
+from kubelite.controllers.volumes import directories
 from kubelite.controllers.volumes.binder import PROVISIONED_BY, STORAGE_PROVISIONER
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 PROVISIONER = "fuseim.pri/ifs"
 MODE = 0o777
@@ -46,7 +47,7 @@ class Provisioner(Controller):
             return
         if meta.annotations(claim).get(STORAGE_PROVISIONER) != PROVISIONER:
             return
-        found = self.client.find("storageclasses", None, matching.class_of(claim) or "")
+        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
         name = directories.volume_name(claim)
         if found is None or self.client.find("persistentvolumes", None, name) is not None:
             return
@@ -111,7 +112,7 @@ class Reclaimer(Controller):
         return [
             (None, meta.name(volume))
             for volume in self.client.list("persistentvolumes")
-            if matching.class_of(volume) == name
+            if storage_class_of(volume) == name
         ]
 
     async def reconcile(self, key: Key) -> None:
@@ -126,7 +127,7 @@ class Reclaimer(Controller):
         self.client.delete("persistentvolumes", *key, uid=meta.uid(volume))
 
     def _fate(self, volume: Obj) -> directories.Fate:
-        name = matching.class_of(volume) or ""
+        name = storage_class_of(volume) or ""
         found = self.client.find("storageclasses", None, name)
         if found is None:
             raise LookupError(f'storageclass.storage.k8s.io "{name}" not found')
