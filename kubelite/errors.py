@@ -173,9 +173,8 @@ def unauthorized(message: str = "Unauthorized") -> StatusError:
     return StatusError(401, "Unauthorized", message)
 
 
-def method_not_allowed(plural: str, verb: str, group: str = "") -> StatusError:
-    message = f'{verb} is not supported on resources of kind "{qualified(plural, group)}"'
-    return StatusError(405, "MethodNotAllowed", message, _details("", group, plural))
+def method_not_allowed() -> StatusError:
+    return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
 def page_not_found() -> StatusError:

@@ -14,6 +14,7 @@ from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error
 from kubelite.api.authn import Authenticator
 from kubelite.api.discovery import Discovery
+from kubelite.api.negotiation import discovery_form
 from kubelite.api.openapi import OpenApi
 from kubelite.api.options import is_true
 from kubelite.api.path import Target, parse
@@ -47,11 +48,7 @@ async def _status_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPNotFound:
         return send_error(errors.page_not_found())
     except web.HTTPMethodNotAllowed:
-        return send_error(
-            errors.StatusError(
-                405, "MethodNotAllowed", "the server does not allow this method on the requested resource"
-            )
-        )
+        return send_error(errors.method_not_allowed())
     except (ConnectionResetError, web.HTTPException):
         raise
     except Exception as error:
@@ -149,7 +146,7 @@ class Api:
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:
-            raise errors.method_not_allowed(target.kind.plural, request.method.lower(), target.kind.group)
+            raise errors.method_not_allowed()
         return await handler(request, target)
 
     def _target(self, request: web.Request) -> tuple[Target, bool]:
@@ -164,6 +161,8 @@ class Api:
             method = "GET"
         if target.subresource:
             return self._subresources.get(target.subresource, {}).get(method)
+        if method == "DELETE" and not target.name and "deletecollection" not in target.kind.verbs:
+            return None
         return (self._object if target.name else self._collection).get(method)
 
     # everything else
@@ -178,10 +177,20 @@ class Api:
         return send(request, Answer(discovery.version_info()))
 
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
-        return send(request, Answer(self._discovery.api_versions(self._address)))
+        return self._discovered(request, self._discovery.api_versions(self._address), core=True)
 
     async def _group_list(self, request: web.Request) -> web.StreamResponse:
-        return send(request, Answer(self._discovery.group_list()))
+        return self._discovered(request, self._discovery.group_list(), core=False)
+
+    def _discovered(self, request: web.Request, plain: dict[str, Any], *, core: bool) -> web.StreamResponse:
+        form = discovery_form(request.headers.get("Accept", ""))
+        if form.type == "object":
+            return send(request, Answer(plain))
+        response = send(request, Answer(self._discovery.aggregated(core, form.version)))
+        response.headers["Content-Type"] = (
+            f"application/json;g=apidiscovery.k8s.io;v={form.version};as=APIGroupDiscoveryList"
+        )
+        return response
 
     async def _group(self, request: web.Request) -> web.StreamResponse:
         return _found(request, self._discovery.group(request.match_info["group"]))

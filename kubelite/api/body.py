@@ -48,14 +48,14 @@ async def read_value(request: web.Request, *, find_duplicates: bool = False) -> 
 
 
 async def read_typed(
-    request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn"
+    request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn", *, also: str = ""
 ) -> Decoded:
-    """The body as an object of this kind; apiVersion and kind may be left out."""
+    """The body as an object of this kind; apiVersion (which may be `also`) and kind may be left out."""
     value, duplicates = await read_value(request, find_duplicates=directive != "Ignore")
     if not isinstance(value, dict):
         raise errors.bad_request("the request body must be an object")
     api_version = f"{group}/{version}" if group else version
-    _check_type(value, api_version, kind)
+    _check_type(value if value.get("apiVersion") != also else {**value, "apiVersion": api_version}, api_version, kind)
     obj, warnings = strict.accept(value, (group, version, kind), directive, duplicates)
     metadata = dict(obj.get("metadata") or {})
     return Decoded({**obj, "apiVersion": api_version, "kind": kind, "metadata": metadata}, warnings)

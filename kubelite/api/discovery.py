@@ -108,6 +108,47 @@ class Discovery:
             "resources": sorted(resources, key=lambda resource: resource["name"]),
         }
 
+    def aggregated(self, core: bool, version: str) -> dict[str, Any]:
+        """Everything behind `/api` (`core`) or `/apis` in one document (KEP-3352)."""
+        names = [""] if core else self.group_names()
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": [self._aggregated_group(name) for name in names],
+        }
+
+    def _aggregated_group(self, name: str) -> dict[str, Any]:
+        versions = []
+        for group, version in self._kinds:
+            if group == name and (listed := self.resource_list(group, version)):
+                resources = _aggregated_resources(group, version, listed["resources"])
+                versions.append({"version": version, "resources": resources, "freshness": "Current"})
+        metadata = {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None}
+        return {"metadata": metadata, "versions": versions}
+
+
+def _aggregated_resources(group: str, version: str, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same resources in the newer form, in which subresources hang on their resource."""
+    found: dict[str, dict[str, Any]] = {}
+    for resource in listed:
+        kind = {"group": group, "version": version} | {
+            key: resource[key] for key in ("group", "version", "kind") if key in resource
+        }
+        name, _, subresource = resource["name"].partition("/")
+        entry: dict[str, Any] = {"responseKind": kind, "verbs": resource["verbs"]}
+        if subresource:
+            found[name].setdefault("subresources", []).append({"subresource": subresource, **entry})
+            continue
+        found[name] = {
+            "resource": name,
+            "scope": "Namespaced" if resource["namespaced"] else "Cluster",
+            "singularResource": resource["singularName"],
+            **entry,
+            **{key: resource[key] for key in ("shortNames", "categories") if key in resource},
+        }
+    return list(found.values())
+
 
 def _resource(kind: Kind) -> dict[str, Any]:
     resource: dict[str, Any] = {

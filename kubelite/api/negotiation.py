@@ -1,48 +1,90 @@
 """Accept headers to answer forms; pure.
 
 kubectl offers `application/json;as=Table;v=v1;g=meta.k8s.io` before plain JSON, typed Go clients offer protobuf before
-JSON (and take JSON), metadata clients ask `as=PartialObjectMetadata`.
+JSON (and take JSON), metadata clients ask `as=PartialObjectMetadata`, discovery clients `as=APIGroupDiscoveryList`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from kubelite import errors
 
-As = Literal["object", "Table", "PartialObjectMetadata"]
+As = Literal["object", "Table", "PartialObjectMetadata", "APIGroupDiscoveryList"]
+
+_JSON, _YAML = "application/json", "application/yaml"
+_SERVED = {_JSON: _JSON, _YAML: _YAML, "*/*": _JSON, "application/*": _JSON}
+_META = {"Table": "Table", "PartialObjectMetadata": "PartialObjectMetadata"} | {
+    "PartialObjectMetadataList": "PartialObjectMetadata"
+}
+_DISCOVERY = ("v2", "v2beta1")
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to answer: as which type, in which encoding."""
+    """How to answer: as which type (in which version of it), in which encoding."""
 
     type: As = "object"
     yaml: bool = False
+    version: str = ""
 
     @property
     def content_type(self) -> str:
-        return "application/yaml" if self.yaml else "application/json"
+        return _YAML if self.yaml else _JSON
 
 
-_TRANSFORMED = {"Table": "Table", "PartialObjectMetadata": "PartialObjectMetadata"} | {
-    "PartialObjectMetadataList": "PartialObjectMetadata"
-}
+_PLAIN = Form()
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternative:
+    media: str
+    parameters: Mapping[str, str]
+
+    @property
+    def rank(self) -> tuple[float, int]:
+        """Best first: quality, then how specific."""
+        try:
+            quality = float(self.parameters.get("q", "1"))
+        except ValueError:
+            quality = 1.0
+        return -quality, self.media.count("*")
+
+
+def _alternatives(accept: str) -> list[_Alternative]:
+    found = []
+    for text in accept.split(","):
+        media, *parameters = [part.strip() for part in text.split(";")]
+        found.append(_Alternative(media, dict(part.split("=", 1) for part in parameters if "=" in part)))
+    return sorted(found, key=lambda alternative: alternative.rank)
 
 
 def answer_form(accept: str) -> Form:
-    """The first alternative that can be served; 406 when there is none."""
-    if not accept.strip():
-        return Form()
-    for alternative in accept.split(","):
-        media, *parameters = [part.strip() for part in alternative.split(";")]
-        wanted = dict(part.split("=", 1) for part in parameters if "=" in part)
-        if media not in ("application/json", "application/yaml", "*/*", "application/*"):
+    """The best alternative that can be served to a request for objects; 406 when there is none."""
+    if not accept.strip() or accept == _JSON:
+        return _PLAIN
+    for alternative in _alternatives(accept):
+        media, wanted = _SERVED.get(alternative.media), alternative.parameters
+        if media is None:
             continue
         form = wanted.get("as")
         if form is None:
-            return Form(yaml=media == "application/yaml")
-        if form in _TRANSFORMED and wanted.get("v", "v1") == "v1":
-            return Form(_TRANSFORMED[form])  # type: ignore[arg-type]
+            return Form(yaml=media == _YAML)
+        if form in _META and wanted.get("v", "v1") == "v1":
+            return Form(_META[form], yaml=media == _YAML)  # type: ignore[arg-type]
     raise errors.not_acceptable("only the following media types are accepted: application/json, application/yaml")
+
+
+def discovery_form(accept: str) -> Form:
+    """For `/api` and `/apis`: one document with everything when the client knows it, else the old list."""
+    for alternative in _alternatives(accept):
+        if alternative.media not in _SERVED:
+            continue
+        form, version = alternative.parameters.get("as"), alternative.parameters.get("v", "")
+        if form is None:
+            return _PLAIN
+        if form == "APIGroupDiscoveryList" and version in _DISCOVERY:
+            return Form("APIGroupDiscoveryList", version=version)
+    return _PLAIN

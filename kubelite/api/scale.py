@@ -19,7 +19,7 @@ def of(workload: Obj) -> Obj:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": workload["spec"].get("replicas", 1)},
+        "spec": {"replicas": replicas} if (replicas := workload["spec"].get("replicas", 1)) else {},
         "status": status,
     }
 

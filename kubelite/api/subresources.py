@@ -61,7 +61,7 @@ class Subresources:
         return send(request, Answer(_CREATED, 201))
 
     async def create_eviction(self, request: web.Request, target: Target) -> web.StreamResponse:
-        decoded = await body.read_typed(request, "policy", "v1", "Eviction")
+        decoded = await body.read_typed(request, "policy", "v1", "Eviction", also="policy/v1beta1")
         options = decoded.object.get("deleteOptions") or {}
         pod = self._object(target)
         stored = self._registry.stored(target.kind, target.namespace, target.name)

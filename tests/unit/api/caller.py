@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,7 +89,9 @@ class Caller:
         content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         sent = self._headers | ({"Content-Type": media} if content is not None else {})
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self._client.request(method, path, data=content, headers=sent) as answer:
+        async with self._client.request(
+            method, path, data=None if content is None else io.BytesIO(content), headers=sent
+        ) as answer:
             warnings = answer.headers.getall("Warning", [])
             return Reply(answer.status, answer.headers, warnings, await answer.read())
 

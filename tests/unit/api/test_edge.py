@@ -1,0 +1,161 @@
+"""What comes before any resource: paths, methods, forms of answers, who asks, health."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from kubelite.registry.registry import Registry
+from kubelite.tokens import TokenAuthority
+from tests.unit.api.caller import CORE, Caller, config_map
+
+MAPS = f"{CORE}/configmaps"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/apis/apps/v1/namespaces/default/configmaps",
+        f"{CORE}/widgets",
+        f"{CORE}/nodes",
+        "/api/v2/pods",
+        "/apis/example.com/v1/pods",
+        "/apis/example.com",
+        "/apis/apps/v2",
+        "/api/v2",
+        f"{MAPS}/a/nothing",
+        "/api/v1/configmaps/a",
+        "/nothing",
+    ],
+)
+async def test_paths_that_nobody_serves(call: Caller, path: str) -> None:
+    answer = await call.get(path)
+    assert (answer.status, answer.json["reason"]) == (404, "NotFound")
+    assert answer.message == "the server could not find the requested resource"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", MAPS),
+        ("PATCH", MAPS),
+        ("POST", f"{MAPS}/a"),
+        ("OPTIONS", MAPS),
+        ("DELETE", f"{CORE}/pods/a/log"),
+        ("GET", f"{CORE}/pods/a/binding"),
+    ],
+)
+async def test_methods_that_a_path_does_not_know(call: Caller, method: str, path: str) -> None:
+    answer = await call(method, path)
+    assert (answer.status, answer.json["reason"]) == (405, "MethodNotAllowed")
+    assert answer.message == "the server does not allow this method on the requested resource"
+
+
+async def test_head_is_a_read_without_its_body(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    answer = await call("HEAD", f"{MAPS}/a")
+    assert (answer.status, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "ConfigMap"),
+        ("*/*", "ConfigMap"),
+        ("application/json, */*", "ConfigMap"),
+        ("application/vnd.kubernetes.protobuf,application/json", "ConfigMap"),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "ConfigMap"),
+        (f"{TABLE},application/json", "Table"),
+        (f"application/json;q=0.5,{TABLE}", "Table"),
+        (f"{TABLE};q=0.5,application/json", "ConfigMap"),
+        ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", "ConfigMap"),
+        ("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io", "PartialObjectMetadata"),
+    ],
+)
+async def test_the_best_form_that_is_served(call: Caller, accept: str, kind: str) -> None:
+    await call.post(MAPS, config_map())
+    assert (await call.get(f"{MAPS}/a", Accept=accept)).json["kind"] == kind
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json;as=Thing;v=v1;g=x", "application/cbor"])
+async def test_forms_that_are_not_served(call: Caller, accept: str) -> None:
+    answer = await call.get(MAPS, Accept=accept)
+    assert (answer.status, answer.json["reason"]) == (406, "NotAcceptable")
+    assert answer.message.startswith("only the following media types are accepted: application/json, application/yaml")
+
+
+async def test_yaml_for_who_wants_it(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    answer = await call.get(f"{MAPS}/a", Accept="application/yaml")
+    assert answer.headers["Content-Type"] == "application/yaml"
+    assert yaml.safe_load(answer.content)["data"] == {"k": "v"}
+    assert yaml.safe_load((await call.get(MAPS, Accept="application/yaml")).content)["kind"] == "ConfigMapList"
+
+
+@pytest.mark.parametrize(
+    ("include", "present"), [("", {"kind", "apiVersion", "metadata"}), ("Object", {"data"}), ("None", set())]
+)
+async def test_rows_carry_what_was_asked_for(call: Caller, include: str, present: set[str]) -> None:
+    await call.post(MAPS, config_map())
+    for path in (MAPS, f"{MAPS}/a"):
+        answer = (await call.get(f"{path}?includeObject={include}", Accept=TABLE)).json
+        assert (answer["kind"], answer["apiVersion"]) == ("Table", "meta.k8s.io/v1")
+        (row,) = answer["rows"]
+        assert row["cells"][:2] == ["a", 1]
+        assert present <= set(row.get("object", {}))
+        assert ("object" in row) is (include != "None")
+
+
+async def test_metadata_of_a_list(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+    answer = (await call.get(MAPS, Accept=accept)).json
+    assert (answer["kind"], answer["apiVersion"]) == ("PartialObjectMetadataList", "meta.k8s.io/v1")
+    assert [set(item) for item in answer["items"]] == [{"kind", "apiVersion", "metadata"}]
+
+
+async def test_created_and_changed_objects_as_tables(call: Caller) -> None:
+    assert (await call.post(MAPS, config_map(), Accept=TABLE)).json["rows"][0]["cells"][0] == "a"
+    assert (await call.patch(f"{MAPS}/a", {"data": {"n": "w"}}, Accept=TABLE)).json["rows"][0]["cells"][1] == 2
+
+
+async def test_nobody_is_refused(call: Caller) -> None:
+    for path in (MAPS, "/api", "/apis", "/openapi/v3", "/"):
+        answer = await call.anonymous(path)
+        assert (answer.status, answer.json["reason"], answer.message) == (401, "Unauthorized", "Unauthorized")
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c"])
+async def test_bad_tokens_are_refused(call: Caller, token: str) -> None:
+    assert (await call.get(MAPS, Authorization=f"Bearer {token}")).status == 401
+
+
+async def test_tokens_die_with_their_account(call: Caller, registry: Registry) -> None:
+    registry.delete("serviceaccounts", "default", "default")
+    assert (await call.get(MAPS)).status == 401
+
+
+async def test_tokens_die_with_their_pod(call: Caller, registry: Registry, tokens: TokenAuthority) -> None:
+    account = registry.get("serviceaccounts", "default", "default")
+    made = {"metadata": {"name": "p", "namespace": "default"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    token = tokens.issue(account, bound_to=registry.create("pods", made)).text
+    assert (await call.get(MAPS, Authorization=f"Bearer {token}")).status == 200
+    registry.delete("pods", "default", "p")
+    assert (await call.get(MAPS, Authorization=f"Bearer {token}")).status == 401
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version"])
+async def test_health_and_version_are_open(call: Caller, path: str) -> None:
+    assert (await call.anonymous(path)).status == 200
+
+
+async def test_readiness_in_detail(call: Caller) -> None:
+    answer = await call.anonymous("/readyz?verbose")
+    assert answer.content == b"[+]ping ok\nreadyz check passed\n"
+    assert (await call.anonymous("/readyz")).content == b"ok"
+
+
+async def test_the_root_lists_paths(call: Caller) -> None:
+    paths = (await call.get("/")).json["paths"]
+    assert {"/api/v1", "/apis/apps", "/healthz", "/openapi/v3", "/version"} <= set(paths)
