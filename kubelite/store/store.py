@@ -10,6 +10,7 @@ Used by the registry only; knows nothing of Kubernetes but `metadata.resourceVer
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -20,6 +21,7 @@ from typing import Literal
 
 import msgspec
 
+from kubelite.errors import internal_error
 from kubelite.objects.meta import Obj
 
 _SCHEMA = """
@@ -51,6 +53,10 @@ _decode = msgspec.json.Decoder(dict).decode
 
 class Expired(Exception):
     """The asked-for revision is older than the history (or newer than the store): list again."""
+
+
+class Unusable(Exception):
+    """The file can't be opened or read; the text says which and why."""
 
 
 class Stored:
@@ -129,17 +135,17 @@ class Store:
     """See the module. `path` may be ":memory:"; `durable` also survives a power cut (synchronous=FULL)."""
 
     def __init__(self, path: Path | str, *, durable: bool = False, history: int = HISTORY) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        self._database.executescript(_SCHEMA)
         self.revision = 1  # so that no list ever answers resourceVersion "0", which means "any" to clients
         self._resources: dict[str, Resource] = {}
         self._history: deque[Change] = deque()
         self._limit = history
         self._oldest = 0  # a watch may start at this revision or later
         self._watches: set[Watch] = set()
-        self._load()
+        try:
+            self._database = _opened(path, durable)
+            self._load()
+        except (sqlite3.Error, OSError) as error:
+            raise Unusable(f"{path}: {error}") from error
 
     def _load(self) -> None:
         for revision, resource, namespace, name, deleted, raw in self._database.execute(_LOAD):
@@ -150,6 +156,8 @@ class Store:
             else:
                 kind = "DELETED" if deleted else "MODIFIED"
             self._put(Change(kind, resource, now, before))
+        if len(self._history) > 2 * self._limit:
+            self.compact()
         # Compaction leaves gaps that a load can't tell from quiet times: only what comes now can be resumed.
         self._history.clear()
         self._oldest = self.revision
@@ -195,7 +203,7 @@ class Store:
         revision = self.revision + 1
         obj["metadata"]["resourceVersion"] = str(revision)
         raw = _encode(obj)
-        self._database.execute(_INSERT, (revision, resource, namespace, name, 0, raw))
+        self._insert(revision, resource, namespace, name, 0, raw)
         before = self._find(resource, namespace, name)
         now = Stored(namespace, name, revision, raw, obj)
         self._publish(Change("ADDED" if before is None else "MODIFIED", resource, now, before))
@@ -208,16 +216,25 @@ class Store:
         last = _decode(before.raw)
         last["metadata"]["resourceVersion"] = str(revision)
         raw = _encode(last)
-        self._database.execute(_INSERT, (revision, resource, namespace, name, 1, raw))
+        self._insert(revision, resource, namespace, name, 1, raw)
         now = Stored(namespace, name, revision, raw, last)
         self._publish(Change("DELETED", resource, now, before))
         return now
+
+    def _insert(self, *row: object) -> None:
+        """Nothing has changed when this raises: a full disk refuses the write and no more."""
+        try:
+            self._database.execute(_INSERT, row)
+        except sqlite3.OperationalError as error:
+            raise internal_error(f"the state can't be written: {error}") from error
 
     def _publish(self, change: Change) -> None:
         self._put(change)
         for watch in list(self._watches):
             if change.resource in watch.resources:
                 watch.push(change)
+        if len(self._history) > 2 * self._limit:
+            self.compact()
 
     def _put(self, change: Change) -> None:
         self.revision = change.revision
@@ -229,8 +246,6 @@ class Store:
         self._history.append(change)
         if len(self._history) > DECODED:
             self._release(self._history[-DECODED])
-        if len(self._history) > 2 * self._limit:
-            self.compact()
 
     def _release(self, change: Change) -> None:
         current = self._find(change.resource, change.now.namespace, change.now.name)
@@ -242,7 +257,8 @@ class Store:
         """Drop history beyond the limit, in memory and on disk; current objects stay."""
         while len(self._history) > self._limit:
             self._oldest = self._history.popleft().revision
-        self._database.execute(_COMPACT, (self._oldest, self.revision))
+        with contextlib.suppress(sqlite3.Error):  # the next one catches up
+            self._database.execute(_COMPACT, (self._oldest, self.revision))
 
     # watches
 
@@ -283,3 +299,13 @@ class Store:
         for watch in list(self._watches):
             watch.close()
         self._database.close()
+
+
+def _opened(path: Path | str, durable: bool) -> sqlite3.Connection:
+    if isinstance(path, Path):
+        path.touch(mode=0o600)  # Secrets are in it
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    database.executescript(_SCHEMA)
+    return database

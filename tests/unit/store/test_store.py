@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubelite.store import Expired, Store
+from kubelite.errors import StatusError
+from kubelite.store import Expired, Store, Unusable
 
 
 def obj(name: str, **more: object) -> dict[str, object]:
@@ -115,3 +116,54 @@ def test_a_change_in_place_is_found(store: Store) -> None:
     assert store.verify() == []
     stored.object["spec"] = "changed"
     assert store.verify() == ["pods/n/a"]
+
+
+def test_a_full_disk_refuses_writes_and_changes_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.put("pods", "n", "a", obj("a"))
+    watch = store.watch(["pods"])
+    store._database.execute("PRAGMA max_page_count = 1")
+    big = "x" * 100_000
+    for write in (
+        lambda: store.put("pods", "n", "a", obj("a", spec=big)),
+        lambda: store.put("pods", "n", "b", obj(big)),
+    ):
+        with pytest.raises(StatusError, match="the state can't be written: database or disk is full") as refused:
+            write()
+        assert refused.value.code == 500
+    assert (store.revision, [stored.name for stored in store.list("pods")]) == (2, ["a"])
+    assert not watch._waiting
+    store._database.execute("PRAGMA max_page_count = 1000000")
+    assert store.put("pods", "n", "b", obj("b")).revision == 3
+    store.close()
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(content)
+    with pytest.raises(Unusable, match=str(path)):
+        Store(path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"missing/state\.db"):
+        Store(tmp_path / "missing" / "state.db")
+
+
+def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.put("secrets", "n", "s", obj("s"))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    store.close()
+
+
+def test_a_file_that_is_opened_again_and_again_is_compacted(tmp_path: Path) -> None:
+    for _ in range(8):
+        store = Store(tmp_path / "state.db", history=4)
+        for _ in range(5):
+            store.put("pods", "n", "a", obj("a"))
+        rows = store._database.execute("SELECT count(*) FROM objects").fetchone()[0]
+        store.close()
+    assert rows <= 13
+    assert Store(tmp_path / "state.db").revision == 41
