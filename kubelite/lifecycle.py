@@ -25,7 +25,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from kubelite.config import LABEL_CLUSTER, Settings
-from kubelite.engine import EngineError, find, images
+from kubelite.engine import EngineError, find, images, service_rules
 from kubelite.engine.find import Endpoint
 from kubelite.engine.locks import exclusive
 
@@ -47,6 +47,11 @@ class Status:
     pid: int | None
     ready: bool
     checks: Sequence[str] = ()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the API answers at all."""
+        return any(line.startswith("[") for line in self.checks)
 
     @property
     def failing(self) -> list[str]:
@@ -277,7 +282,10 @@ def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, k
         running = client.api.containers(filters=_labelled(settings))
         if running:
             progress(f"stopping {len(running)} containers")
-            _each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), _apps_first(running))
+            # The rules last: what stops may still have to reach other pods.
+            others = [one for one in running if not service_rules.is_proxy(one)]
+            _each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), _apps_first(others))
+            service_rules.remove(client, settings, images.KUBELITE)
     return stopped or bool(running)
 
 
@@ -338,6 +346,7 @@ def _remove_from_engine(settings: Settings, client: docker.DockerClient, progres
     containers = client.api.containers(all=True, filters=_labelled(settings))
     if containers:
         progress(f"removing {len(containers)} containers")
+        service_rules.remove(client, settings, images.KUBELITE)
         _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
     networks = client.api.networks(filters=_labelled(settings))
     for network in networks:

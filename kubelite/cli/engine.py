@@ -37,7 +37,10 @@ def start(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def stop(arguments: argparse.Namespace, progress: Progress) -> int:
-    stopped = daemon.stop(progress)
+    try:
+        stopped = daemon.stop(progress)
+    except PermissionError:
+        raise EngineError("only root can stop a container engine", "type: sudo kubelite engine stop") from None
     progress.wipe()
     print("kubelite's engine is stopped" if stopped else "kubelite runs no engine of its own")
     return 0

@@ -28,7 +28,7 @@ def show(arguments: argparse.Namespace, progress: Progress) -> int:
     rows = [["cluster", f"{settings.name}: {_verdict(found)}"]]
     rows.append(["engine", described(engine) if engine else "none answers"])
     rows += [["API", _api(settings, found)]] if found.pid else []
-    if found.pid and settings.kubeconfig.exists():
+    if found.answers:
         try:
             with closing(Client.of(settings)) as client:
                 rows += _inside(client, settings)

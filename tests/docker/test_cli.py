@@ -56,7 +56,7 @@ def test_merged_kubeconfig_keeps_what_was_there(kubelite: Commands, directory: P
     assert merged["current-context"] == f"kubelite-{NAME}"
 
 
-@pytest.mark.parametrize("options", KUBECTL, ids=" ".join)
+@pytest.mark.parametrize("options", KUBECTL, ids=lambda options: " ".join(options) or "kubectl")
 def test_demo_is_as_in_the_notes(options: list[str], kubelite: Commands, directory: Path) -> None:
     told = kubelite("demo", "--name", NAME, *options).stdout
     assert "all as in the notes" in told
