@@ -23,6 +23,7 @@ from kubelite import bootstrap
 from kubelite.api.app import Api, Check
 from kubelite.api.pods import Pods
 from kubelite.config import KUBERNETES_VERSION, Settings
+from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
 from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
@@ -139,6 +140,7 @@ class Cluster:
             DeploymentController(registry, recorder("deployment-controller")),
             DaemonSetController(registry, recorder("daemonset-controller")),
             JobController(registry, recorder("job-controller")),
+            CronJobController(registry, recorder("cronjob-controller")),
             TtlAfterFinished(registry, recorder("ttl-after-finished-controller")),
             EndpointSliceController(registry, recorder("endpoint-slice-controller")),
             EndpointsController(registry, recorder("endpoint-controller")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.configmap import CONFIG_MAP
 from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
+from kubelite.registry.kinds.cronjob import CRON_JOB
 from kubelite.registry.kinds.daemonset import DAEMON_SET
 from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
@@ -48,6 +49,7 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    CRON_JOB,
     JOB,
     LEASE,
     ENDPOINT_SLICE,

@@ -43,8 +43,8 @@ def pod_warnings(pod: Obj) -> list[str]:
     return [*host_name_warnings(pod, "the Pod's hostname"), *_warnings("", pod)]
 
 
-def template_warnings(template: Obj) -> list[str]:
-    return list(_warnings("spec.template.", template))
+def template_warnings(template: Obj, path: str = "spec.template.") -> list[str]:
+    return list(_warnings(path, template))
 
 
 def workload_warnings(workload: Obj) -> list[str]:

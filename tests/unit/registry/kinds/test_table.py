@@ -60,7 +60,8 @@ def test_first_columns_are_names_as_kubectl_expects(kind) -> None:
 
 def test_get_all_shows_pods_services_and_workloads() -> None:
     shown = {kind.plural for kind in KINDS if "all" in kind.categories}
-    assert shown == {"pods", "services", "daemonsets", "deployments", "replicasets", "statefulsets"}
+    workloads = {"daemonsets", "deployments", "replicasets", "statefulsets", "jobs", "cronjobs"}
+    assert shown == {"pods", "services", *workloads}
 
 
 def test_namespaces_are_deleted_one_by_one() -> None:
