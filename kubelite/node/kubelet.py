@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 RELIST = 60.0
 ENGINE_RETRY = 1.0
+WORKER_RETRY = 1.0
 WATCHED = ("pods", "configmaps", "secrets", "persistentvolumeclaims")
 
 
@@ -133,12 +134,34 @@ class Kubelet:
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._work(worker), name=f"pod {worker.name}")
 
     async def _work(self, worker: PodWorker) -> None:
+        """Until the pod is gone. A worker that fails is replaced by one that adopts what runs, as after a restart."""
+        try:
+            while not await self._run(worker):
+                await asyncio.sleep(WORKER_RETRY)
+                worker = self._workers[worker.uid] = worker.successor(await self._adoptable(worker.uid))
+        finally:
+            del self._workers[worker.uid], self._tasks[worker.uid]
+
+    @staticmethod
+    async def _run(worker: PodWorker) -> bool:
         try:
             await worker.run()
         except Exception:
             log.exception("pod %s/%s: its worker failed", worker.namespace, worker.name)
-        finally:
-            del self._workers[worker.uid], self._tasks[worker.uid]
+            return False
+        return True
+
+    async def _adoptable(self, uid: str) -> list[Container]:
+        """The pod's containers as the engine has them; unfinished beginnings are removed."""
+        while True:
+            try:
+                found = [container for container in await self._runtime.containers() if container.pod_uid == uid]
+                await self._remove(container for container in found if container.state == "created")
+            except EngineError as error:
+                log.info("the engine's containers can't be listed: %s", error)
+                await asyncio.sleep(ENGINE_RETRY)
+            else:
+                return [container for container in found if container.state != "created"]
 
     # --- the engine's side -------------------------------------------------------------------------------------------
 

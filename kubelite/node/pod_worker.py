@@ -7,7 +7,6 @@ events, probe results and timers. Each action of the plan runs as a task of its 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
@@ -47,6 +46,7 @@ T = TypeVar("T")
 
 PINNED_ADDRESS = "kubelite.io/ip"
 ENGINE_RETRY = 1.0
+WRITE_RETRY = 1.0
 TOKEN_REFRESH = 0.8  # of a token's life
 SETUP = "setup"
 STOP = "stop"
@@ -177,10 +177,15 @@ class PodWorker:
             await self._live()
             await self._end()
         finally:
-            self.dead.set()
             for prober in self._probers.values():
                 prober.stop()
             self._tasks.cancel()
+
+    def successor(self, containers: Iterable[Container]) -> PodWorker:
+        """The worker that goes on where this one failed; who waits for the pod's end waits for that one's."""
+        fresh = PodWorker(self.services, self.pod() or self._last, containers, self._before)
+        fresh.dead = self.dead
+        return fresh
 
     async def _live(self) -> None:
         """Until the pod is to go."""
@@ -226,8 +231,11 @@ class PodWorker:
             return
         metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
         fresh = {**pod, "metadata": metadata, "status": status}
-        with contextlib.suppress(StatusError):
+        try:
             self.services.client.update("pods", fresh, "status")
+        except StatusError as error:
+            if error.code >= 500:  # a full disk, say: it may have room again soon
+                asyncio.get_running_loop().call_later(WRITE_RETRY, self.wake)
 
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""
@@ -335,9 +343,19 @@ class PodWorker:
         await self.predecessor_gone()
         self.dead.set()
         self.publish(terminated=True)
-        with contextlib.suppress(StatusError):
-            self.services.client.delete("pods", self.namespace, self.name, grace=0, uid=self.uid)
+        await self._let_go()
         await self._clean_up()
+
+    async def _let_go(self) -> None:
+        """Remove the object, as soon as the state can be written."""
+        while self.pod() is not None:
+            try:
+                self.services.client.delete("pods", self.namespace, self.name, grace=0, uid=self.uid)
+            except StatusError as error:
+                if error.code >= 500:
+                    await asyncio.sleep(WRITE_RETRY)
+                    continue
+            return
 
     async def _publish_news(self) -> None:
         while True:
