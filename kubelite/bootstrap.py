@@ -91,6 +91,9 @@ def addon_objects(settings: Settings, kubelite_image: str) -> Iterator[Obj]:
         "pod_cidr": settings.pod_cidr,
         "service_cidr": settings.service_cidr,
         "api_url": settings.api_url_for_pods,
+        "gateway": settings.gateway,
+        "network": settings.network,
+        "node_name": settings.node_name,
         "kubelite_image": kubelite_image,
     }
     for entry in sorted(resources.files("kubelite.addons").iterdir(), key=lambda entry: entry.name):

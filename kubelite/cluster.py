@@ -30,6 +30,7 @@ from kubelite.controllers.endpoints.controller import EndpointsController, Endpo
 from kubelite.controllers.expiry import EventExpiry
 from kubelite.controllers.garbage import GarbageCollector
 from kubelite.controllers.job import JobController, TtlAfterFinished
+from kubelite.controllers.loadbalancer import LoadBalancerController
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.replicaset.controller import ReplicaSetController
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ADDON_HASH = "kubelite.io/addon-hash"
+SERVICE_RULES = "ServiceRules"
 SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
@@ -92,7 +94,7 @@ class Cluster:
             self._runtime,
             settings,
             pause_image=images.pause,
-            cluster_dns=str(settings.dns_pod_address),
+            cluster_dns=self._cluster_dns,
             token=self._service_account_token,
             addresses=Allocator(settings.pod_cidr),
         )
@@ -101,6 +103,11 @@ class Cluster:
         found = self.registry.get("serviceaccounts", namespace, account)
         audiences = [audience] if audience else []
         return self._tokens.issue(found, seconds=seconds, audiences=audiences, bound_to=pod).text
+
+    def _cluster_dns(self) -> str:
+        """The Service's address; where the machine can't have rules for it, the pod's own, which is pinned."""
+        settings = self._settings
+        return str(settings.dns_pod_address if self._without_rules() else settings.dns_service_address)
 
     # start and stop
 
@@ -153,6 +160,7 @@ class Cluster:
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
             NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
+            LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
             NodeLease(registry, recorder("node-controller")),
             EventExpiry(registry, recorder("event-expiry")),
         ]
@@ -229,7 +237,7 @@ class Cluster:
 
     async def wait_until_ready(self) -> None:
         """Until every check of /readyz passes; looks again whenever something it depends on changes."""
-        changes = self.registry.watch(["endpoints", "nodes", "serviceaccounts", "storageclasses"])
+        changes = self.registry.watch(["endpoints", "nodes", "pods", "serviceaccounts", "storageclasses"])
         try:
             while any(check() is not None for check in self._readiness().values()):
                 with contextlib.suppress(TimeoutError):
@@ -244,6 +252,7 @@ class Cluster:
             "default-service-account": lambda: self._missing("serviceaccounts", "default", "default"),
             "storage-class": lambda: self._missing("storageclasses", None, bootstrap.STORAGE_CLASS),
             "dns": self._dns_ready,
+            "service-rules": self._rules_ready,
         }
 
     def _missing(self, plural: str, namespace: str | None, name: str) -> str | None:
@@ -258,6 +267,19 @@ class Cluster:
         endpoints = self.registry.find("endpoints", "kube-system", "kube-dns") or {}
         ready = any(subset.get("addresses") for subset in endpoints.get("subsets") or ())
         return None if ready else "no ready endpoint of kube-dns"
+
+    def _rules_ready(self) -> str | None:
+        """The proxy has the rules in the kernel, or it has said that they can't be had on this machine."""
+        pods = self.registry.list("pods", "kube-system")
+        proxies = [pod for pod in pods if meta.labels(pod).get("k8s-app") == "kube-proxy"]
+        ready = any(meta.condition_is_true((pod.get("status") or {}).get("conditions"), "Ready") for pod in proxies)
+        return None if ready or self._without_rules() else "kube-proxy is not ready"
+
+    def _without_rules(self) -> bool:
+        """The proxy found that this machine's kernel can't have the Services' rules."""
+        node = self.registry.find("nodes", None, self._settings.node_name) or {}
+        found = meta.condition((node.get("status") or {}).get("conditions"), SERVICE_RULES)
+        return found is not None and found["status"] == "False"
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ class Kubelet:
         settings: Settings,
         *,
         pause_image: str,
-        cluster_dns: str,
+        cluster_dns: Callable[[], str],
         token: TokenProvider,
         addresses: Addresses,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

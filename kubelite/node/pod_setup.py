@@ -25,7 +25,7 @@ def prepare(services: Services, pod: Obj, address: str, context: VolumeContext) 
     etc.mkdir(parents=True, exist_ok=True)
     settings = services.settings
     resolver = pod_files.resolver_of(
-        pod, host_resolver(on_host_network=is_host_network(pod)), services.cluster_dns, settings.domain
+        pod, host_resolver(on_host_network=is_host_network(pod)), services.cluster_dns(), settings.domain
     )
     _write(etc / "resolv.conf", resolver.text())
     if is_host_network(pod):

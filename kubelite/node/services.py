@@ -41,7 +41,7 @@ class Services:
     addresses: Addresses
     images: Images
     pause_image: str
-    cluster_dns: str
+    cluster_dns: Callable[[], str]  # the name server that a pod made now is told of
     token: TokenProvider
     now: Callable[[], datetime]
     machine: Machine = UNKNOWN_MACHINE

@@ -51,7 +51,7 @@ class Node:
             self.runtime,
             self.settings,
             pause_image=PAUSE,
-            cluster_dns=str(self.settings.dns_pod_address),
+            cluster_dns=lambda: str(self.settings.dns_pod_address),
             token=lambda namespace, account, audience, expiration, pod: f"token-of-{account}",
             addresses=Allocator(self.settings.pod_cidr),
         )

@@ -52,6 +52,8 @@ def serve(options: argparse.Namespace) -> None:
     proxy = Proxy(ground, health, reporter)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: proxy.stop())
+    # How `down` and `delete` ask for an end without leftovers.
+    signal.signal(signal.SIGUSR1, lambda number, frame: proxy.stop(remove=True))
     for kind in KINDS:
         Follower(access, kind, proxy.post).start()
     sweep(options.table)

@@ -60,6 +60,12 @@ def prepare(gateway: IPv4Address, services: IPv4Network) -> Bridge:
     return Bridge(name, index, tracked)
 
 
+def release(services: IPv4Network) -> None:
+    """Take back the route; the rest goes with the bridge."""
+    with suppress(subprocess.CalledProcessError):
+        _ip("route", "del", str(services))
+
+
 def _ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=True).stdout
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from kubelite.net.kind import Key
-from kubelite.net.proxy import conntrack, nft
+from kubelite.net.proxy import bridge, conntrack, nft
 from kubelite.net.proxy.health import Health
 from kubelite.net.proxy.index import Index
 from kubelite.net.proxy.ports import Ports
@@ -36,15 +36,18 @@ class Proxy:
         self._ports = Ports()
         self._taken: dict[Key, frozenset[Listen]] = {}
         self._in_kernel = False
+        self._remove = False
 
     def post(self, change: Change) -> None:
         self._queue.put(change)
 
-    def stop(self) -> None:
+    def stop(self, *, remove: bool = False) -> None:
+        """Leave the rules in the kernel, for what runs now needs them, unless they are to be removed."""
+        self._remove = remove
         self._queue.put(None)
 
     def run(self) -> None:
-        """Until stopped; the rules stay in the kernel, for what runs now needs them."""
+        """Until stopped."""
         look_again = time.monotonic() + TICK_SECONDS
         while True:
             try:
@@ -54,9 +57,13 @@ class Proxy:
                 look_again = time.monotonic() + TICK_SECONDS
                 continue
             if change is None or not self._take(change):
-                return
+                break
             if self._index.synced:
                 self._sync(self._index.touched())
+        if self._remove:
+            if self._ground.table in nft.tables():
+                nft.apply(f"delete table ip {self._ground.table}")
+            bridge.release(self._ground.services)
 
     def _take(self, change: Change) -> bool:
         """This change and all that wait; false when among them is the wish to stop."""

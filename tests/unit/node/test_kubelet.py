@@ -39,7 +39,7 @@ class Node:
             self.runtime,
             self.registry.settings,
             pause_image="pause",
-            cluster_dns="172.30.0.2",
+            cluster_dns=lambda: "172.30.0.2",
             token=lambda namespace, account, audience, expiration, pod: "token",
             addresses=Allocator(self.registry.settings.pod_cidr),
             now=self.clock,
