@@ -23,7 +23,7 @@ from kubelite.cluster import AlreadyRunning, Cluster, Images, sole_server
 from kubelite.config import Settings
 from kubelite.engine import find
 from kubelite.engine.find import Endpoint
-from kubelite.lifecycle import StartFailed, status
+from kubelite.lifecycle import StartFailed, status, stop_control_plane
 
 Progress = Callable[[str], None]
 Report = Callable[[str, str], None]  # kind (progress, ready, error), text
@@ -77,6 +77,9 @@ def start(settings: Settings, endpoint: Endpoint, images: Images, progress: Prog
     os.waitpid(child, 0)
     try:
         _follow(reading, settings, progress)
+    except KeyboardInterrupt:
+        stop_control_plane(settings, progress)
+        raise
     finally:
         os.close(reading)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import time
 from dataclasses import replace
 
+import yaml
+
 from kubelite import lifecycle
+from kubelite.cli import kubeconfig
 from kubelite.cli.failure import Failure
 from kubelite.cli.progress import Progress
 from kubelite.config import DEFAULT_NAME, POD_CIDR, SERVICE_CIDR, Settings
@@ -100,6 +105,12 @@ def particulars(settings: Settings) -> list[str]:
 
 
 def next_steps(settings: Settings) -> list[str]:
+    if shutil.which("kubectl") is None:
+        return [
+            f"kubelite apply{of(settings)} -f FILE",
+            f"kubelite status{of(settings)}",
+            "  (kubectl is not installed; Debian has one: apt-get install kubernetes-client)",
+        ]
     return [
         f"export KUBECONFIG={settings.kubeconfig}",
         f"  (or, to keep your own clusters beside it: kubelite kubeconfig --merge{of(settings)})",
@@ -127,8 +138,10 @@ def delete(arguments: argparse.Namespace, progress: Progress) -> int:
             f"no container engine answers, so the containers of cluster {settings.name} can't be removed",
             "start the engine that they run on first, or name it: export DOCKER_HOST=...",
         )
+    known = settings.kubeconfig.read_bytes() if settings.kubeconfig.exists() else None
     found = lifecycle.delete(settings, endpoint, progress, keep_volumes=arguments.keep_volumes)
     progress.wipe()
+    _forget(known)
     if not found:
         print(f"there is no cluster {settings.name}")
     elif arguments.keep_volumes:
@@ -136,3 +149,10 @@ def delete(arguments: argparse.Namespace, progress: Progress) -> int:
     else:
         print(f"cluster {settings.name} is deleted")
     return 0
+
+
+def _forget(content: bytes | None) -> None:
+    """What `kubeconfig --merge` put into the user's file would only lead nowhere now."""
+    path = kubeconfig.users_file(os.environ)
+    if content and kubeconfig.forget(path, yaml.safe_load(content)):
+        print(f"{path}: its entries are removed")

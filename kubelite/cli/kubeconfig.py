@@ -53,15 +53,47 @@ def merge_into(path: Path, added: Config) -> None:
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(target):
-        merged = merge(_read(target), added)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                yaml.safe_dump(merged, file, sort_keys=False)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _write(target, merge(_read(target), added))
+
+
+def forget(path: Path, removed: Config) -> bool:
+    """Take a deleted cluster's entries out of the file again, if that very cluster is in it."""
+    target = path.resolve()
+    try:
+        if not _holds(_read(target), removed):
+            return False
+        with _locked(target):
+            _write(target, without(_read(target), removed))
+    except (Failure, OSError):
+        return False  # The file is not ours; what can't be read or written stays.
+    return True
+
+
+def _holds(config: Config, other: Config) -> bool:
+    """The cluster's authority is what tells it from another of its name."""
+    known = [entry.get("cluster") for entry in config.get("clusters") or ()]
+    return any(entry["cluster"] in known for entry in other["clusters"])
+
+
+def without(config: Config, removed: Config) -> Config:
+    kept = dict(config)
+    for plural in _LISTS:
+        names = {entry["name"] for entry in removed[plural]}
+        kept[plural] = [entry for entry in config.get(plural) or () if entry.get("name") not in names]
+    if kept.get("current-context") == removed["current-context"]:
+        kept["current-context"] = ""
+    return kept
+
+
+def _write(path: Path, config: Config) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            yaml.safe_dump(config, file, sort_keys=False)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def merge(config: Config, added: Config) -> Config:

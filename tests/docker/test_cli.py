@@ -90,9 +90,14 @@ def test_range_of_an_existing_cluster_can_not_change(kubelite: Commands, directo
     assert "was created with service range" in told
 
 
-def test_delete_keeps_the_volumes_when_asked_and_nothing_else(kubelite: Commands, directory: Path) -> None:
+def test_delete_keeps_the_volumes_when_asked_and_nothing_else(
+    kubelite: Commands, directory: Path, tmp_path: Path
+) -> None:
     (directory / "volumes" / "mine").mkdir()
-    kubelite("delete", "--name", NAME, "--keep-volumes")
+    config = tmp_path / "config"
+    kubelite("kubeconfig", "--name", NAME, "--merge", KUBECONFIG=str(config))
+    kubelite("delete", "--name", NAME, "--keep-volumes", KUBECONFIG=str(config))
+    assert yaml.safe_load(config.read_text())["contexts"] == []
     assert left_on_engine(NAME) == []
     assert [path.name for path in directory.iterdir()] == ["volumes"]
     assert (directory / "volumes" / "mine").is_dir()

@@ -12,7 +12,7 @@ import yaml
 
 from kubelite.cli import kubeconfig
 from kubelite.cli.failure import Failure
-from kubelite.cli.kubeconfig import merge, merge_into, users_file
+from kubelite.cli.kubeconfig import forget, merge, merge_into, users_file
 
 ADDED: dict[str, Any] = {
     "apiVersion": "v1",
@@ -57,6 +57,32 @@ def test_missing_or_empty_file_becomes_a_whole_one(content: str | None, tmp_path
     assert yaml.safe_load(path.read_text()) == ADDED
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_deleted_cluster_is_forgotten_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(THEIRS))
+    merge_into(path, ADDED)
+    assert forget(path, ADDED)
+    assert yaml.safe_load(path.read_text()) == THEIRS | {"users": THEIRS["users"][1:], "current-context": ""}
+    assert not forget(path, ADDED)
+
+
+def test_other_cluster_of_the_same_name_is_not_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    other = ADDED | {"clusters": [{"name": "kubelite", "cluster": {"server": "https://elsewhere"}}]}
+    path.write_text(yaml.safe_dump(other))
+    assert not forget(path, ADDED)
+    assert yaml.safe_load(path.read_text()) == other
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_file_that_can_not_be_read_is_left_alone(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    if content:
+        path.write_text(content)
+    assert not forget(path, ADDED)
+    assert path.exists() == bool(content)
 
 
 def test_link_stays_a_link(tmp_path: Path) -> None:
