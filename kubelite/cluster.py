@@ -68,6 +68,10 @@ class AlreadyRunning(Exception):
     """Another process serves this cluster."""
 
 
+class StateLost(Exception):
+    """The cluster was up before, and its objects aren't where they were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Images:
     """What the cluster itself starts."""
@@ -83,7 +87,7 @@ class Cluster:
         self._settings = settings
         self._images = images
         self._authority = Authority(settings.pki)
-        self._store = Store(settings.database, durable=os.environ.get("KUBELITE_DURABLE") == "1")
+        self._store = _open_store(settings)
         self.registry = Registry(self._store, settings)
         self._tokens = TokenAuthority(self._authority.service_account_key())
         self._client = client
@@ -280,6 +284,18 @@ class Cluster:
         node = self.registry.find("nodes", None, self._settings.node_name) or {}
         found = meta.condition((node.get("status") or {}).get("conditions"), SERVICE_RULES)
         return found is not None and found["status"] == "False"
+
+
+def _open_store(settings: Settings) -> Store:
+    """With an empty store in the place of the one that was lost, every container would be an orphan."""
+    store = Store(settings.database, durable=os.environ.get("KUBELITE_DURABLE") == "1")
+    if store.revision == 1 and settings.kubeconfig.exists():
+        store.close()
+        raise StateLost(
+            f"{settings.database} holds nothing of what it held; put a copy back, or begin anew with the volumes kept: "
+            f"kubelite delete --keep-volumes --name {settings.name}"
+        )
+    return store
 
 
 @contextlib.contextmanager

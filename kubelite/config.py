@@ -65,7 +65,7 @@ class Settings:
             "domain": self.domain,
             "apiPort": self.api_port,
         }
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.directory / _FILE
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(stored, indent=2) + "\n")
