@@ -148,7 +148,10 @@ def _syntax(file: str, before: int, text: str, fault: yaml.YAMLError) -> Problem
 
 
 _HINTS = (
-    ("mapping values are not allowed", "is this line indented too deep, or the one above it not enough? (a text with ': ' in it needs quotes)"),
+    (
+        "mapping values are not allowed",
+        "is this line indented too deep, or the one above it not enough? (a text with ': ' in it needs quotes)",
+    ),
     ("but found '-'", "a list begins here, but the lines above it are fields"),
     ("cannot start any token", "a text that begins with this sign needs quotes"),
     ("could not find expected ':'", "is a ':' missing, or a quote not closed?"),

@@ -80,9 +80,10 @@ def _below(document: Document, parent: Path, node: Node) -> list[Path]:
         for other in document.nodes.values()
         if len(parent) < len(other.path) <= len(parent) + _DEPTH and other.path[: len(parent)] == parent
     ]
-    before = [other.path for other in inside if other.place < node.place]
-    after = [other.path for other in inside if other.place > node.place]
-    return sorted(before[::-1], key=len) + sorted(after, key=len)
+    before = [other for other in inside if other.place < node.place]
+    before.sort(key=lambda other: (len(other.path), -other.place.line, -other.place.column))
+    after = sorted((other for other in inside if other.place > node.place), key=lambda other: len(other.path))
+    return [other.path for other in [*before, *after]]
 
 
 def _move(document: Document, node: Node, home: Path) -> str:
