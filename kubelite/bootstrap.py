@@ -82,7 +82,7 @@ def marked(obj: Obj, annotation: str) -> Obj:
     return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
-def addon_objects(settings: Settings, kubelite_image: str) -> Iterator[Obj]:
+def addon_objects(settings: Settings, kubelite_image: str, image_id: str) -> Iterator[Obj]:
     """The packaged manifests of kube-system, with this cluster's addresses filled in."""
     values: dict[str, Any] = {
         "domain": settings.domain,
@@ -95,6 +95,7 @@ def addon_objects(settings: Settings, kubelite_image: str) -> Iterator[Obj]:
         "network": settings.network,
         "node_name": settings.node_name,
         "kubelite_image": kubelite_image,
+        "kubelite_image_id": image_id,  # in the pods' annotations: an image built anew under the same name is rolled out
     }
     for entry in sorted(resources.files("kubelite.addons").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".yaml"):

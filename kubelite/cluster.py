@@ -122,12 +122,14 @@ class Cluster:
         runner = await self._start_api()
         try:
             await self._join_network(runner)
+            image = await asyncio.to_thread(self._client.api.inspect_image, self._images.kubelite)
+            image_id = str(image["Id"])
             async with asyncio.TaskGroup() as tasks:
                 parts = [
                     tasks.create_task(self._kubelet.run(), name="kubelet"),
                     tasks.create_task(Manager(self.registry, self.controllers()).run(), name="controllers"),
                 ]
-                self._apply_addons()
+                self._apply_addons(image_id)
                 await stop.wait()
                 for part in parts:
                     part.cancel()
@@ -175,10 +177,10 @@ class Cluster:
                 self.registry.create(plural, obj)
         self._settings.volumes.mkdir(parents=True, exist_ok=True)
 
-    def _apply_addons(self) -> None:
+    def _apply_addons(self, image_id: str) -> None:
         """Create the packaged add-ons, or bring them up to date when they were packaged differently last time."""
         plurals = {(kind.api_version, kind.kind): kind.plural for kind in self.registry.kinds}
-        for obj in bootstrap.addon_objects(self._settings, self._images.kubelite):
+        for obj in bootstrap.addon_objects(self._settings, self._images.kubelite, image_id):
             wanted = bootstrap.marked(obj, ADDON_HASH)
             plural = plurals[obj["apiVersion"], obj["kind"]]
             present = self.registry.find(plural, meta.namespace(obj), meta.name(obj))
