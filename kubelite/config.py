@@ -16,6 +16,7 @@ SERVICE_CIDR = IPv4Network("10.254.0.0/16")
 _FILE = "settings.json"
 
 LABEL_CLUSTER = "kubelite.cluster"
+LABEL_SERVICE_CIDR = "kubelite.service-cidr"  # of the network: the range that the cluster's rules take on the host
 LABEL_HOME = "kubelite.home"  # of the network: where the cluster's directory is
 LABEL_POD_NAME = "io.kubernetes.pod.name"
 LABEL_POD_NAMESPACE = "io.kubernetes.pod.namespace"

@@ -16,7 +16,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from kubelite.config import LABEL_CLUSTER, Settings
+from kubelite.config import LABEL_CLUSTER, LABEL_SERVICE_CIDR, Settings
 from kubelite.engine import EngineError, find, images, service_rules
 from kubelite.engine.find import Endpoint
 from kubelite.engine.locks import exclusive
@@ -152,14 +152,14 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
 
 
 def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
-    taken = engine_networks(client, settings.network) + host_networks()
+    networks = [network for network in client.api.networks() if network["Name"] != settings.network]
+    taken = subnets(networks) + host_networks()
     others = others_of(settings)
+    services = service_ranges(networks) + [other.service_cidr for other in others]
     chosen = replace(
         settings,
         pod_cidr=free_network(settings.pod_cidr, taken, "pod network"),
-        service_cidr=free_network(
-            settings.service_cidr, taken + [other.service_cidr for other in others], "service range"
-        ),
+        service_cidr=free_network(settings.service_cidr, taken + services, "service range"),
         api_port=free_port(settings.api_port, [other.api_port for other in others]),
     )
     for what, wanted, got in (
@@ -172,14 +172,16 @@ def _choose(settings: Settings, client: docker.DockerClient, progress: Progress)
     return chosen
 
 
-def engine_networks(client: docker.DockerClient, own: str) -> list[IPv4Network]:
-    """Subnets of the engine's networks other than `own`."""
-    found = []
-    for network in client.api.networks():
-        for entry in (network.get("IPAM") or {}).get("Config") or ():
-            if network["Name"] != own and ":" not in entry.get("Subnet", ":"):
-                found.append(IPv4Network(entry["Subnet"], strict=False))
-    return found
+def subnets(networks: Iterable[Mapping[str, Any]]) -> list[IPv4Network]:
+    """What networks of the engine (as its API lists them) occupy."""
+    pools = [pool for network in networks for pool in (network.get("IPAM") or {}).get("Config") or ()]
+    return [IPv4Network(pool["Subnet"], strict=False) for pool in pools if ":" not in pool.get("Subnet", ":")]
+
+
+def service_ranges(networks: Iterable[Mapping[str, Any]]) -> list[IPv4Network]:
+    """Service ranges of the engine's other clusters, whoever's they are: their rules are on the same host."""
+    labels = [network.get("Labels") or {} for network in networks]
+    return [IPv4Network(found[LABEL_SERVICE_CIDR]) for found in labels if LABEL_SERVICE_CIDR in found]
 
 
 def host_networks() -> list[IPv4Network]:

@@ -7,7 +7,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
-from kubelite.config import LABEL_CLUSTER, LABEL_HOME, Settings
+from kubelite.config import LABEL_CLUSTER, LABEL_HOME, LABEL_SERVICE_CIDR, Settings
 
 
 class NetworkRefused(Exception):
@@ -52,6 +52,7 @@ def _create(client: docker.APIClient, settings: Settings) -> None:
             labels={
                 LABEL_CLUSTER: settings.name,
                 LABEL_HOME: str(settings.home),
+                LABEL_SERVICE_CIDR: str(settings.service_cidr),
                 "com.docker.compose.project": settings.name,
             },
             ipam=docker.types.IPAMConfig(pool_configs=[pool]),

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from kubelite.engine import EngineError
-from kubelite.lifecycle import free_network, free_port
+from kubelite.lifecycle import free_network, free_port, service_ranges, subnets
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,12 @@ def test_port_of_another_cluster_is_left_to_it() -> None:
         probe.bind(("127.0.0.1", 0))
         wanted = probe.getsockname()[1]
     assert free_port(wanted, [wanted]) not in (0, wanted)
+
+
+def test_service_ranges_of_other_clusters_are_read_from_their_networks() -> None:
+    networks = [
+        {"Name": "bridge", "Labels": None, "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]}},
+        {"Name": "kubelite", "Labels": {"kubelite.service-cidr": "10.254.0.0/16"}, "IPAM": {"Config": None}},
+    ]
+    assert service_ranges(networks) == [IPv4Network("10.254.0.0/16")]
+    assert subnets(networks) == [IPv4Network("172.17.0.0/16")]
