@@ -10,14 +10,17 @@ import jsonpatch
 from aiohttp import web
 
 from kubelite import errors
+from kubelite.api.body import Decoded
+from kubelite.api.path import Target
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.patch_strategic import strategic_merge
+from kubelite.registry.field_managers import not_typed
 from kubelite.registry.kind import Kind
 from kubelite.schema import decode
 from kubelite.schema.model import definition_for
-from kubelite.schema.strict import Directive, accept_patched
+from kubelite.schema.strict import Directive, accept_patched, check
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -83,6 +86,44 @@ async def read_typed(request: web.Request, group: str, version: str, kind: str, 
         message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(value)}"
         raise errors.StatusError(413, "RequestEntityTooLarge", message)
     return Patch(media, value, (group, version, kind), directive, duplicates)
+
+
+async def read_config(request: web.Request, target: Target, directive: Directive) -> Decoded:
+    """The configuration of a server-side apply: a part of the object, in YAML or JSON."""
+    content, kind = await request.read(), target.kind
+    is_json = content.lstrip().startswith(b"{")
+    value, duplicates = decode.decode_json(content, directive != "Ignore") if is_json else decode.decode_yaml(content)
+    if not isinstance(value, dict) or not isinstance(value.get("metadata") or {}, dict):
+        raise errors.bad_request("error decoding YAML: expected an object")
+    if duplicates and directive == "Strict":
+        raise errors.bad_request(f"error strict decoding YAML: {', '.join(duplicates)}")
+    _check_config(value, kind)
+    metadata = {"name": target.name} | (value.get("metadata") or {})
+    if kind.namespaced:
+        metadata.setdefault("namespace", target.namespace)
+    value = {**value, "metadata": metadata}
+    definition = definition_for(kind.group, kind.version, kind.kind)
+    if definition is None:
+        return Decoded(value)
+    result = check(value, definition)
+    faults = [f".{wrong.path}: {wrong.message}" for wrong in result.errors]
+    faults += [f".{path}: field not declared in schema" for path in result.unknown]
+    if faults:
+        raise not_typed(kind, value, faults)
+    return Decoded(result.object, [] if directive == "Ignore" else duplicates)
+
+
+def _check_config(value: Obj, kind: Kind) -> None:
+    version = value.get("apiVersion") or ""
+    if version != kind.api_version or value.get("kind") != kind.kind:
+        raise errors.bad_request(
+            f"Incorrect version specified in apply patch. Specified patch version: {version}, "
+            f"expected: {kind.api_version}"
+            if version != kind.api_version
+            else f"Incorrect kind specified in apply patch. Specified kind: {value.get('kind')}, expected: {kind.kind}"
+        )
+    if (value.get("metadata") or {}).get("managedFields") is not None:
+        raise errors.bad_request("metadata.managedFields must be nil")
 
 
 async def read(request: web.Request, kind: Kind, directive: Directive) -> Patch:

@@ -21,6 +21,7 @@ from kubelite.api.selection import Page, Selection
 from kubelite.api.views import List, One, deleted_status
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.field_managers import Writer
 from kubelite.registry.registry import Deleted, Registry
 from kubelite.store import Expired, Stored
 
@@ -113,6 +114,8 @@ class Resources:
         return self._one(request, target, updated, warnings=decoded.warnings)
 
     async def patch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        if body.media_type(request) == patching.APPLY_PATCH and not target.kind.stored_as:
+            return await self._apply(request, target)
         wanted = write_options(request, "PatchOptions")
         patch = await patching.read(request, target.kind, wanted.directive)
         old = self._registry.stored(target.kind, target.namespace, target.name).object
@@ -123,7 +126,27 @@ class Resources:
         return self._one(request, target, updated, warnings=warnings)
 
     def _replace(self, target: Target, old: Obj, new: Obj, wanted: WriteOptions) -> Obj:
-        return self._registry.replace(target.kind.storage, old, new, target.subresource, dry_run=wanted.dry_run)
+        writer = Writer(wanted.manager, target.subresource)
+        return self._registry.replace(
+            target.kind.storage, old, new, target.subresource, writer=writer, dry_run=wanted.dry_run
+        )
+
+    async def _apply(self, request: web.Request, target: Target) -> web.StreamResponse:
+        wanted = write_options(request, "PatchOptions", apply=True)
+        config = await patching.read_config(request, target, wanted.directive)
+        _check_name(config.object, target)
+        applied = self._registry.apply(
+            target.kind,
+            target.namespace,
+            target.name,
+            config.object,
+            target.subresource,
+            writer=Writer(wanted.manager, target.subresource),
+            force=wanted.force,
+            dry_run=wanted.dry_run,
+        )
+        status = 201 if applied.created else 200
+        return self._one(request, target, applied.object, status=status, warnings=config.warnings)
 
     async def delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = await body.read_delete_options(request)

@@ -12,7 +12,10 @@ from kubelite.api.path import Target
 from kubelite.api.resources import write_options
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.field_managers import Writer
 from kubelite.registry.registry import Registry
+from kubelite.schema import decode
+from kubelite.schema.strict import accept
 from kubelite.tokens import TokenAuthority
 
 _CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -37,10 +40,35 @@ class Subresources:
         return self._scaled(request, target, decoded.object, wanted)
 
     async def patch_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
+        if body.media_type(request) == patching.APPLY_PATCH:
+            return await self._apply_scale(request, target)
         wanted = write_options(request, "PatchOptions")
         patch = await patching.read_typed(request, "autoscaling", "v1", "Scale", wanted.directive)
         new, _ = patch.apply(scale.of(self._object(target)))
         return self._scaled(request, target, new, wanted)
+
+    async def _apply_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """A Scale owns one field of its workload."""
+        wanted = write_options(request, "PatchOptions", apply=True)
+        value, _ = decode.decode_yaml(await request.read())
+        asked, _ = accept(value if isinstance(value, dict) else {}, ("autoscaling", "v1", "Scale"), wanted.directive)
+        kind, old = target.kind, self._object(target)
+        config = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": target.name, "namespace": target.namespace},
+            "spec": {"replicas": (asked.get("spec") or {}).get("replicas", 0)},
+        }
+        applied = self._registry.apply(
+            kind,
+            target.namespace,
+            meta.name(old),
+            config,
+            writer=Writer(wanted.manager, "scale"),
+            force=wanted.force,
+            dry_run=wanted.dry_run,
+        )
+        return send(request, Answer(scale.of(applied.object)))
 
     def _scaled(self, request: web.Request, target: Target, new: Obj, wanted: WriteOptions) -> web.StreamResponse:
         replicas = new.get("spec", {}).get("replicas", 0)
@@ -48,7 +76,9 @@ class Subresources:
             wrong = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.invalid("Scale", target.name, [wrong], "autoscaling")
         old = self._object(target)
-        updated = self._registry.replace(target.kind, old, scale.applied(old, new), dry_run=wanted.dry_run)
+        updated = self._registry.replace(
+            target.kind, old, scale.applied(old, new), writer=Writer(wanted.manager, "scale"), dry_run=wanted.dry_run
+        )
         return send(request, Answer(scale.of(updated)))
 
     async def create_binding(self, request: web.Request, target: Target) -> web.StreamResponse:

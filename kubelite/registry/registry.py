@@ -7,7 +7,7 @@ synchronous, so nothing else happens in between and a refused write leaves no tr
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,14 +17,13 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry import strategy, validation
+from kubelite.registry import field_managers, strategy, validation
 from kubelite.registry.client import Event
+from kubelite.registry.field_managers import Writer
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
 from kubelite.registry.strategy import Propagation
 from kubelite.store import Change, Store, Stored, Watch
-
-Mutation = Callable[[Obj], Obj]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,14 @@ class Deleted:
 
     object: Obj
     gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a server-side apply did."""
+
+    object: Obj
+    created: bool
 
 
 class EventStream(AsyncIterator[Event]):
@@ -103,8 +110,10 @@ class Registry:
     def create(self, plural: str, obj: Obj) -> Obj:
         return self.create_in(self.kind(plural), meta.namespace(obj), meta.copy(obj))
 
-    def create_in(self, kind: Kind, namespace: str | None, obj: Obj, *, dry_run: bool = False) -> Obj:
-        """Create `obj`, which becomes the registry's."""
+    def create_in(
+        self, kind: Kind, namespace: str | None, obj: Obj, *, managed: Sequence[Obj] = (), dry_run: bool = False
+    ) -> Obj:
+        """Create `obj`, which becomes the registry's; `managed` are its managedFields."""
         obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
         if metadata.get("resourceVersion") not in (None, "", "0"):
@@ -113,6 +122,8 @@ class Registry:
         self._name(kind, metadata)
         kind.default(obj)
         strategy.stamp_created(kind, obj, self._new_uid(), self.now())
+        if managed:
+            metadata["managedFields"] = list(managed)
         kind.prepare(obj, None)
         self._check_namespace(kind, metadata)
         self._check_absent(kind, metadata)
@@ -187,10 +198,24 @@ class Registry:
         patched = merge_patch(meta.copy(old), patch)
         return self.replace(kind, old, patched, subresource)
 
-    def replace(self, kind: Kind, old: Obj, new: Obj, subresource: str = "", *, dry_run: bool = False) -> Obj:
-        """Put `new` (which becomes the registry's) in `old`'s place."""
+    def replace(
+        self,
+        kind: Kind,
+        old: Obj,
+        new: Obj,
+        subresource: str = "",
+        *,
+        writer: Writer | None = None,
+        managed: Sequence[Obj] | None = None,
+        dry_run: bool = False,
+    ) -> Obj:
+        """Put `new` (which becomes the registry's) in `old`'s place; `managed` are its managedFields, if known.
+
+        Without a `writer` it is the control plane itself.
+        """
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
         self._check_preconditions(kind, old, new["metadata"])
+        given = new["metadata"].pop("managedFields", None)
         if subresource == "status":
             new = strategy.carry_over_for_status(new, old)
         else:
@@ -201,7 +226,34 @@ class Registry:
             kind.admit(new, old, self)
             self._validate(kind, new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if managed is not None:
+            new["metadata"]["managedFields"] = list(managed)
+        elif given or "managedFields" in old["metadata"]:
+            field_managers.tracked(kind, old, new, given, writer or Writer(subresource=subresource), self.now())
         return new if dry_run else self._write(kind, new, old)
+
+    def apply(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        config: Obj,
+        subresource: str = "",
+        *,
+        writer: Writer,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Applied:
+        """Server-side apply: create the object, or merge into it what `writer` wants."""
+        found = self.store.get(kind.resource, namespace or "", name)
+        if found is None:
+            if subresource:
+                raise errors.not_found(kind.plural, name, kind.group)
+            obj, managed = field_managers.applied(kind, None, config, writer, self.now(), force=force)
+            return Applied(self.create_in(kind, namespace, meta.copy(obj), managed=managed, dry_run=dry_run), True)
+        new, managed = field_managers.applied(kind, found.object, config, writer, self.now(), force=force)
+        new = self.replace(kind, found.object, meta.copy(new), subresource, managed=managed, dry_run=dry_run)
+        return Applied(new, False)
 
     def _check_preconditions(self, kind: Kind, old: Obj, wanted: Obj) -> None:
         name = meta.name(old)

@@ -22,7 +22,7 @@ FOREGROUND = "foregroundDeletion"
 
 _IDENTITY = ("namespace", "uid", "creationTimestamp")
 _OF_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
-_SERVER_ONLY = ("generation", "selfLink", "managedFields")
+_SERVER_ONLY = ("generation", "selfLink")
 _OUTSIDE_SPEC = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -39,7 +39,7 @@ def counts_generations(kind: Kind) -> bool:
 def stamp_created(kind: Kind, obj: Obj, uid: str, now: datetime) -> None:
     """Make `obj` a new object: identity, first generation, the initial status."""
     metadata = obj["metadata"]
-    for key in (*_OF_DELETION, *_SERVER_ONLY, "resourceVersion"):
+    for key in (*_OF_DELETION, *_SERVER_ONLY, "resourceVersion", "managedFields"):
         metadata.pop(key, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = meta.format_time(now)
@@ -59,7 +59,7 @@ def carry_over(kind: Kind, new: Obj, old: Obj) -> None:
 def carry_over_for_status(new: Obj, old: Obj) -> Obj:
     """An update of the status: of `new`, only status, labels and annotations count."""
     metadata = dict(old["metadata"])
-    for key in ("labels", "annotations", "resourceVersion"):
+    for key in ("labels", "annotations", "resourceVersion", "managedFields"):
         metadata.pop(key, None)
         if new["metadata"].get(key):
             metadata[key] = new["metadata"][key]

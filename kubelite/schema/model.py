@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
 import msgspec
 
+from kubelite.objects.patch_apply import LEAF, NO_DEFAULT, Shape
 from kubelite.objects.patch_strategic import PatchRules
 
 Schema = dict[str, Any]
@@ -84,6 +85,28 @@ class Field:
     patch_merge_key: str = ""
     list_type: str = ""
     list_map_keys: tuple[str, ...] = ()
+    map_type: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """How server-side apply merges the field."""
+        of = self.type
+        if of.form == "object" and of.definition is not None and self.map_type != "atomic":
+            return of.definition.granular_shape if self.map_type else of.definition.shape
+        if of.form == "map" and of.item is not None and self.map_type != "atomic":
+            return Shape("map", item=partial(_item_shape, of.item))
+        if of.form == "list" and of.item is not None and self.list_type in ("map", "set"):
+            keys = {key: _KEY_DEFAULTS.get(key, NO_DEFAULT) for key in self.list_map_keys}
+            return Shape("list" if keys else "set", keys, item=partial(_item_shape, of.item))
+        return LEAF
+
+
+def _item_shape(of: Type) -> Shape:
+    return of.definition.shape if of.form == "object" and of.definition is not None else LEAF
+
+
+# What an entry has that leaves the key out (the published schema has lost these).
+_KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 class Definition:
@@ -110,6 +133,19 @@ class Definition:
             for name, prop in self.schema.get("properties", {}).items()
         }
 
+    @cached_property
+    def shape(self) -> Shape:
+        """How server-side apply merges objects of this type."""
+        return LEAF if self.schema.get("x-kubernetes-map-type") == "atomic" else self.granular_shape
+
+    @cached_property
+    def granular_shape(self) -> Shape:
+        return Shape("struct", member=cache(self._member_shape))
+
+    def _member_shape(self, name: str) -> Shape | None:
+        found = self.fields.get(name)
+        return found.shape if found else None
+
     def patch_rules(self, field: str) -> PatchRules:
         """How a strategic merge patch treats the field (the Protocol PatchSchema)."""
         found = self.fields.get(field)
@@ -131,6 +167,7 @@ def _field(name: str, prop: Schema, required: bool, keeps_zero: bool) -> Field:
         patch_merge_key=prop.get("x-kubernetes-patch-merge-key", ""),
         list_type=prop.get("x-kubernetes-list-type", ""),
         list_map_keys=tuple(prop.get("x-kubernetes-list-map-keys", ())),
+        map_type=prop.get("x-kubernetes-map-type", ""),
     )
 
 
