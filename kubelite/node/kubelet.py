@@ -89,10 +89,11 @@ class Kubelet:
             raise KeyError(container)
         return wanted[0].id
 
-    def pod_address(self, pod: Obj) -> str:
-        """Where the pod's ports are reached from the host; "" while it has no address."""
+    def sandbox_id(self, pod: Obj) -> str:
+        """The engine's id of the container that holds the pod's network; "" while there is none."""
         worker = self._workers.get(meta.uid(pod))
-        return worker.address if worker else ""
+        sandbox = worker.sandbox() if worker else None
+        return sandbox.id if sandbox else ""
 
     # --- the API's side ----------------------------------------------------------------------------------------------
 

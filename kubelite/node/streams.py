@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from docker.errors import DockerException
+
 from kubelite.errors import internal_error
 from kubelite.node import docker_streams
+from kubelite.node.pod_network import connect_to_pod
 from kubelite.node.process import Process
 from kubelite.objects.meta import Obj
 
@@ -46,6 +49,10 @@ class Containers(Protocol):
 
     def container_id(self, pod: Obj, container: str, *, previous: bool = False) -> str:
         """KeyError when there is none."""
+        ...
+
+    def sandbox_id(self, pod: Obj) -> str:
+        """ "" when there is none."""
         ...
 
 
@@ -94,7 +101,12 @@ class NodeStreams:
         )
 
     async def connect(self, pod: Obj, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        address = pod.get("status", {}).get("podIP")
-        if not address:
-            raise internal_error(f"pod {pod['metadata']['name']} has no address")
-        return await asyncio.open_connection(address, port)
+        name, address = pod["metadata"]["name"], pod.get("status", {}).get("podIP")
+        sandbox = self._containers.sandbox_id(pod)
+        if not address or not sandbox:
+            raise internal_error(f"pod {name} has no address")
+        try:
+            found = await asyncio.to_thread(self._client.api.inspect_container, sandbox)
+        except DockerException as error:
+            raise internal_error(f"pod {name}: {error}") from error
+        return await connect_to_pod(port, sandbox_id=sandbox, pid=int(found["State"]["Pid"]), address=address)

@@ -28,6 +28,7 @@ T = TypeVar("T")
 PATIENCE = 60.0
 POD_CIDR = IPv4Network("172.26.0.0/24")
 PODS = "/api/v1/namespaces/default/pods"
+SERVICES = "/api/v1/namespaces/default/services"
 SETS = "/apis/apps/v1/namespaces/default/statefulsets"
 APP = "kubelite/tools:latest"
 
@@ -164,7 +165,9 @@ class Cluster:
         self.client.request("POST", PODS, {"metadata": {"name": name}, "spec": whole})
 
     def create_set(self, name: str, replicas: int) -> None:
-        """A StatefulSet whose pods keep a file in a volume of their own."""
+        """A StatefulSet whose pods keep a file in a volume of their own, and its headless Service."""
+        service = {"clusterIP": "None", "selector": {"app": name}, "ports": [{"port": 80}]}
+        self.client.request("POST", SERVICES, {"metadata": {"name": name}, "spec": service})
         self.client.request("POST", SETS, stateful_set(name, replicas))
 
     def scale(self, name: str, replicas: int) -> None:
