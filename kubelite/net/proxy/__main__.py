@@ -58,6 +58,7 @@ def serve(options: argparse.Namespace) -> None:
         Follower(access, kind, proxy.post).start()
     sweep(options.table)
     proxy.run()
+    health.close()
 
 
 def prepared(options: argparse.Namespace, reporter: Reporter) -> Ground:

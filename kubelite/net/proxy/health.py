@@ -21,9 +21,19 @@ class Health(threading.Thread):
         self._socket = socket.create_server((host, port))
         self.address = self._socket.getsockname()
 
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self.is_alive():
+            self.join()
+        self._socket.close()
+
     def run(self) -> None:
         while True:
-            connection, _ = self._socket.accept()
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
             with connection, suppress(OSError):
                 connection.settimeout(_PATIENCE_SECONDS)
                 connection.sendall(self._answer(connection.recv(4096)))

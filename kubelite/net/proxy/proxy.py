@@ -60,6 +60,7 @@ class Proxy:
                 break
             if self._index.synced:
                 self._sync(self._index.touched())
+        self._ports.close()
         if self._remove:
             if self._ground.table in nft.tables():
                 nft.apply(f"delete table ip {self._ground.table}")
