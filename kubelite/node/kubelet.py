@@ -17,12 +17,13 @@ from itertools import chain
 from pathlib import Path
 
 from kubelite.config import Settings
+from kubelite.node.admission import Rejection, admit
 from kubelite.node.fields import Machine
 from kubelite.node.images import Images
 from kubelite.node.pod_worker import PodWorker
 from kubelite.node.runtime import Container, EngineError, EngineEvent, Runtime
 from kubelite.node.services import Addresses, Services, TokenProvider
-from kubelite.node.view import all_containers
+from kubelite.node.view import all_containers, is_finished
 from kubelite.node.volume_payload import references
 from kubelite.node.volumes import SHARED_MEMORY
 from kubelite.objects import meta
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 RELIST = 60.0
 ENGINE_RETRY = 1.0
 WORKER_RETRY = 1.0
+REJECT_AGAIN = 1.0  # pods of one name are turned away at most this often: who makes them does so at once
 WATCHED = ("pods", "configmaps", "secrets", "persistentvolumeclaims")
 
 
@@ -63,6 +65,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looks: set[asyncio.Task[None]] = set()
+        self._rejected_at: dict[tuple[str | None, str], float] = {}
         self.ready = False
 
     async def run(self) -> None:
@@ -108,7 +111,7 @@ class Kubelet:
                 worker.sources_changed()
             worker.wake()
         elif self.ready and change.type != "DELETED" and self._is_ours(change.object):
-            self._begin(change.object, ())
+            self._begin_if_admitted(change.object)
 
     def _is_ours(self, pod: Obj) -> bool:
         return bool(pod["spec"].get("nodeName") == self._settings.node_name)
@@ -121,7 +124,35 @@ class Kubelet:
             if pod is not None and worker.namespace == meta.namespace(change.object) and about in _sources(pod):
                 worker.sources_changed()
 
-    def _begin(self, pod: Obj, containers: Iterable[Container]) -> None:
+    def _begin_if_admitted(self, pod: Obj) -> None:
+        """A pod that was taken once, or is to go, isn't asked for again."""
+        rejection = None
+        if not (pod.get("status") or {}).get("startTime") and not is_finished(pod) and not meta.is_terminating(pod):
+            rejection = self._rejection(pod)
+        key, loop = (meta.namespace(pod), meta.name(pod)), asyncio.get_running_loop()
+        if rejection is not None:
+            wait = self._rejected_at.get(key, 0) + REJECT_AGAIN - loop.time()
+            if key in self._rejected_at and wait > 0:
+                loop.call_later(wait, self._reconsider, pod)
+                return
+            self._rejected_at = {k: at for k, at in self._rejected_at.items() if at + REJECT_AGAIN > loop.time()}
+            self._rejected_at[key] = loop.time()
+            self._services.recorder.event(pod, "Warning", rejection.reason, rejection.message)
+        self._begin(pod, (), rejection)
+
+    def _reconsider(self, pod: Obj) -> None:
+        found = self._client.find("pods", meta.namespace(pod), meta.name(pod))
+        if found is not None and meta.uid(found) == meta.uid(pod) and meta.uid(pod) not in self._workers:
+            self._begin_if_admitted(found)
+
+    def _rejection(self, pod: Obj) -> Rejection | None:
+        node = self._client.find("nodes", None, self._settings.node_name)
+        if node is None:
+            return None
+        known = (worker.pod() for uid, worker in self._workers.items() if uid != meta.uid(pod))
+        return admit(pod, node, [other for other in known if other is not None and not is_finished(other)])
+
+    def _begin(self, pod: Obj, containers: Iterable[Container], rejection: Rejection | None = None) -> None:
         uid = meta.uid(pod)
         before = next(
             (
@@ -131,7 +162,7 @@ class Kubelet:
             ),
             None,
         )
-        worker = self._workers[uid] = PodWorker(self._services, pod, containers, before)
+        worker = self._workers[uid] = PodWorker(self._services, pod, containers, before, rejection)
         self._tasks[uid] = asyncio.get_running_loop().create_task(self._work(worker), name=f"pod {worker.name}")
 
     async def _work(self, worker: PodWorker) -> None:
@@ -243,9 +274,16 @@ class Kubelet:
 
     def _adopt(self, by_pod: dict[str, list[Container]]) -> None:
         """Every pod of the node gets its worker and what already runs of it."""
+        new = []
         for pod in self._client.list("pods"):
-            if self._is_ours(pod):
+            if not self._is_ours(pod):
+                continue
+            if (pod.get("status") or {}).get("startTime"):
                 self._begin(pod, by_pod.pop(meta.uid(pod), ()))
+            else:
+                new.append(pod)
+        for pod in sorted(new, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
+            self._begin_if_admitted(pod)
         self._sweep(self._settings.pods)
         self._sweep(SHARED_MEMORY / f"kubelite-{self._settings.name}")
         self.ready = True

@@ -16,6 +16,7 @@ from typing import TypeVar
 from kubelite.errors import StatusError
 from kubelite.node import plan as planning
 from kubelite.node import starter, termination
+from kubelite.node.admission import Rejection, rejected_status
 from kubelite.node.adoption import address_before, health_before, waiting_before
 from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
@@ -55,7 +56,14 @@ STOP = "stop"
 class PodWorker:
     """`run` ends when the pod is gone from the API and from the engine."""
 
-    def __init__(self, services: Services, pod: Obj, containers: Iterable[Container], before: PodWorker | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        pod: Obj,
+        containers: Iterable[Container],
+        before: PodWorker | None,
+        rejection: Rejection | None = None,
+    ) -> None:
         self.services = services
         self.namespace, self.name, self.uid = meta.namespace(pod) or "", meta.name(pod), meta.uid(pod)
         self.disk = PodDisk(services, self.uid)
@@ -65,6 +73,7 @@ class PodWorker:
         self.stopping = False
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
         self._before = before
+        self._rejection = rejection
         self._last = pod
         self._waiting: dict[str, Waiting] = {}
         self._probers: dict[str, Prober] = {}
@@ -183,7 +192,7 @@ class PodWorker:
 
     def successor(self, containers: Iterable[Container]) -> PodWorker:
         """The worker that goes on where this one failed; who waits for the pod's end waits for that one's."""
-        fresh = PodWorker(self.services, self.pod() or self._last, containers, self._before)
+        fresh = PodWorker(self.services, self.pod() or self._last, containers, self._before, self._rejection)
         fresh.dead = self.dead
         return fresh
 
@@ -194,6 +203,10 @@ class PodWorker:
             if pod is None or meta.is_terminating(pod):
                 return
             self._last = pod
+            if self._rejection is not None:
+                self.publish()
+                await self.signal.wait()
+                continue
             now = self.services.now()
             wake_at = self._check_deadline(pod, now)
             the_plan = planning.plan(self.view(pod), now)
@@ -226,7 +239,9 @@ class PodWorker:
         pod = self.pod()
         if pod is None:
             return
-        status = pod_status(self.view(pod), self.services.now(), terminated=terminated)
+        if is_finished(pod) and not pod["status"].get("containerStatuses"):
+            return  # it was turned away, by this kubelet or by another: nothing of it ever ran
+        status = self._status(pod, terminated)
         if status == pod.get("status"):
             return
         metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
@@ -236,6 +251,11 @@ class PodWorker:
         except StatusError as error:
             if error.code >= 500:  # a full disk, say: it may have room again soon
                 asyncio.get_running_loop().call_later(WRITE_RETRY, self.wake)
+
+    def _status(self, pod: Obj, terminated: bool) -> Obj:
+        if self._rejection is not None:
+            return rejected_status(pod, self._rejection, self.services.now())
+        return pod_status(self.view(pod), self.services.now(), terminated=terminated)
 
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""

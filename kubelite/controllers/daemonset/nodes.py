@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kubelite.controllers import pods as podq
-from kubelite.controllers.scheduler.fit import matches_node_affinity, tolerates
+from kubelite.objects.placement import matches_node_affinity, tolerates
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 

@@ -410,3 +410,55 @@ async def test_finished_pod_loses_its_sandbox_and_keeps_its_containers(node: Nod
     node.delete()
     await node.gone()
     await node.until(lambda: not node.runtime.found)
+
+
+def register(node: Node, **allocatable: str) -> None:
+    name = node.registry.settings.node_name
+    node.registry.create("nodes", {"metadata": {"name": name}, "spec": {}})
+    made = node.registry.get("nodes", None, name)
+    offered = {"cpu": "2", "memory": "1Gi", "pods": "10", **allocatable}
+    node.registry.update("nodes", {**meta.copy(made), "status": {"allocatable": offered}}, "status")
+
+
+async def test_pod_whose_host_port_is_taken_fails_and_nothing_of_it_runs(node: Node) -> None:
+    register(node)
+    publishing = container(ports=[{"containerPort": 80, "hostPort": 8080}])
+    node.create("first", publishing)
+    await node.ready("first")
+    node.create("second", publishing)
+    await node.until(lambda: node.status("second").get("phase") == "Failed")
+    assert node.status("second")["reason"] == "NodePorts"
+    assert not node.status("second").get("containerStatuses")
+    assert [c.pod_name for c in node.runtime.found.values() if c.pod_name == "second"] == []
+    await node.restart()
+    assert node.status("second")["reason"] == "NodePorts"
+    node.delete("second")
+    await node.gone("second")
+
+
+async def test_pod_of_a_name_turned_away_a_moment_ago_waits_and_is_taken_once_it_fits(node: Node) -> None:
+    register(node)
+    publishing = container(ports=[{"containerPort": 80, "hostPort": 8080}])
+    node.create("first", publishing)
+    await node.ready("first")
+    node.create("second", publishing)
+    await node.until(lambda: node.status("second").get("phase") == "Failed")
+    node.delete("second", grace=0)
+    node.create("second", publishing)
+    await asyncio.sleep(0)
+    assert node.status("second")["phase"] == "Pending"
+    node.delete("first")
+    await node.gone("first")
+    await node.ready("second")
+
+
+async def test_pod_that_runs_is_not_asked_again_after_a_restart(node: Node) -> None:
+    register(node)
+    node.create("web-0", container(resources={"requests": {"cpu": "1"}}))
+    await node.ready()
+    name = node.registry.settings.node_name
+    made = node.registry.get("nodes", None, name)
+    node.registry.update("nodes", {**meta.copy(made), "status": {"allocatable": {"cpu": "0"}}}, "status")
+    await node.restart()
+    await node.ready()
+    assert node.status()["phase"] == "Running"
