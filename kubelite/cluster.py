@@ -26,6 +26,7 @@ from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
+from kubelite.controllers.disruption import DisruptionController, StaleDisruptions
 from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
 from kubelite.controllers.expiry import EventExpiry
 from kubelite.controllers.garbage import GarbageCollector
@@ -155,6 +156,8 @@ class Cluster:
             JobController(registry, recorder("job-controller")),
             CronJobController(registry, recorder("cronjob-controller")),
             TtlAfterFinished(registry, recorder("ttl-after-finished-controller")),
+            DisruptionController(registry, recorder("controllermanager")),
+            StaleDisruptions(registry, recorder("controllermanager")),
             EndpointSliceController(registry, recorder("endpoint-slice-controller")),
             EndpointsController(registry, recorder("endpoint-controller")),
             ClaimBinder(registry, volumes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api import body, patching, scale
+from kubelite.api import body, eviction, patching, scale
 from kubelite.api.answer import Answer, send
 from kubelite.api.options import WriteOptions
 from kubelite.api.path import Target
@@ -97,6 +97,8 @@ class Subresources:
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         preconditions = options.get("preconditions") or {}
         dry_run = write_options(request, "CreateOptions").dry_run or "All" in (options.get("dryRun") or ())
+        eviction.check_request(decoded.object, pod)
+        eviction.spend_budget(self._registry, pod, dry_run=dry_run)
         if not dry_run:
             self._mark_disrupted(pod)
             stored = self._registry.stored(target.kind, target.namespace, target.name)

@@ -21,6 +21,7 @@ from kubelite.registry.kinds.node import NODE
 from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
 from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
 from kubelite.registry.kinds.pod import POD
+from kubelite.registry.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from kubelite.registry.kinds.replicaset import REPLICA_SET
@@ -53,6 +54,7 @@ KINDS: tuple[Kind, ...] = (
     JOB,
     LEASE,
     ENDPOINT_SLICE,
+    POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
     CLUSTER_ROLE,
     ROLE_BINDING,

@@ -164,7 +164,7 @@ def _status_cell(job: Obj) -> str:
             return kind
     if meta.is_terminating(job):
         return "Terminating"
-    for kind in ("Suspended", "FailureTarget", "SuccessCriteriaMet"):
+    for kind in ("Suspended", "FailureTarget"):
         if meta.condition_is_true(conditions, kind):
             return kind
     return "Running"
