@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from kubelite.controllers import pods as podq
-from kubelite.objects.placement import matches_node_affinity, tolerates
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.objects.placement import matches_node_affinity, tolerates
 
 GENERATION_ANNOTATION = "deprecated.daemonset.template.generation"
 GENERATION_LABEL = "pod-template-generation"

@@ -77,7 +77,8 @@ def test_only_no_execute_taints_count() -> None:
     assert admit(pod(), tainted, []) is None
     tainted["spec"]["taints"] = [{"key": "a", "effect": "NoExecute"}]
     found = admit(pod(), tainted, [])
-    assert found is not None and found.reason == "TaintToleration"
+    assert found is not None
+    assert found.reason == "TaintToleration"
     assert admit(pod(tolerations=[{"operator": "Exists"}]), tainted, []) is None
 
 
