@@ -37,6 +37,7 @@ Progress = Callable[[str], None]
 PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 STOP_SECONDS = 15.0
 CONTAINER_STOP_SECONDS = 10
+LET_GO_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,33 +346,41 @@ def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *,
 
 
 def _remove_from_engine(settings: Settings, client: docker.DockerClient, progress: Progress) -> bool:
-    containers = client.api.containers(all=True, filters=_labelled(settings))
-    if containers:
-        progress(f"removing {len(containers)} containers")
-        service_rules.remove(client, settings, images.KUBELITE)
-        _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
-    networks = client.api.networks(filters=_labelled(settings))
-    for network in networks:
-        _remove_network(client, network["Id"])
-    return bool(containers or networks)
+    """Until nothing is left: a request of the control plane's last moment may still make a container."""
+    found = False
+    deadline = time.monotonic() + LET_GO_SECONDS
+    while True:
+        containers = client.api.containers(all=True, filters=_labelled(settings))
+        networks = client.api.networks(filters=_labelled(settings))
+        if not containers and not networks:
+            return found
+        if containers:
+            progress(f"removing {len(containers)} containers")
+            service_rules.remove(client, settings, images.KUBELITE)
+            _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
+            deadline = time.monotonic() + LET_GO_SECONDS
+        if stuck := _remove_networks(client, networks):
+            if time.monotonic() > deadline:
+                progress(f"left behind, until the engine restarts: {stuck}")
+                return True
+            time.sleep(0.05)
+        found = True
 
 
-def _remove_network(client: docker.DockerClient, network: str) -> None:
-    """The engine lets go of a removed container's endpoint a moment after it said it was removed."""
+def _remove_networks(client: docker.DockerClient, networks: Sequence[dict[str, Any]]) -> str:
+    """Why one can't be removed, if so: the engine lets go of a container's endpoint a moment after the container is
+    gone, and has been seen to miscount a network's endpoints for good."""
     import docker.errors
 
-    deadline = time.monotonic() + 10
-    while True:
+    stuck = ""
+    for network in networks:
         try:
-            client.api.remove_network(network)
+            client.api.remove_network(network["Id"])
         except docker.errors.NotFound:
-            return
-        except docker.errors.APIError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+            continue
+        except docker.errors.APIError as error:
+            stuck = str(error.explanation or error)
+    return stuck
 
 
 def _remove_directory(settings: Settings, endpoint: Endpoint | None, keep_volumes: bool) -> None:
