@@ -117,6 +117,7 @@ class Api:
             "/openapi/v2": self._openapi.v2,
             "/openapi/v3": self._openapi.v3_index,
             "/openapi/v3/{path:.+}": self._openapi.v3,
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": self._no_definitions,
         }.items():
             app.router.add_get(path, self._guarded(path, handler))
             app.router.add_get(path + "/", self._guarded(path, handler)) if "{" not in path else None
@@ -198,6 +199,16 @@ class Api:
     async def _resource_list(self, request: web.Request) -> web.StreamResponse:
         group = request.match_info.get("group", "")
         return _found(request, self._discovery.resource_list(group, request.match_info["version"]))
+
+    async def _no_definitions(self, request: web.Request) -> web.StreamResponse:
+        """kubectl looks among them for a kind that it doesn't know, before it says that there is none."""
+        found = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinitionList",
+            "metadata": {"resourceVersion": str(self._registry.store.revision)},
+            "items": [],
+        }
+        return send(request, Answer(found))
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text="ok")

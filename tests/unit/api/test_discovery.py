@@ -139,3 +139,9 @@ async def test_the_version_chooses_the_client(call: Caller) -> None:
     version = json.loads((await call.get("/version")).content)
     assert (version["major"], version["minor"]) == ("1", "32")
     assert version["gitVersion"].startswith("v1.32.")
+
+
+async def test_there_are_no_definitions_of_other_kinds(call: Caller) -> None:
+    """kubectl lists them before it says that a kind doesn't exist."""
+    found = (await call.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=500")).json
+    assert (found["kind"], found["items"]) == ("CustomResourceDefinitionList", [])
