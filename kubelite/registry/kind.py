@@ -92,6 +92,7 @@ class Kind:
     initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
     verbs: Sequence[str] = STANDARD_VERBS
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
+    counts_generations: bool = False  # metadata.generation, though it has no status
     returns_deleted: bool = False  # DELETE answers with the object that is gone, not with a Status
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT may leave out the resourceVersion

@@ -32,8 +32,8 @@ def generated_name(base: str) -> str:
 
 
 def counts_generations(kind: Kind) -> bool:
-    """Which kinds carry metadata.generation: those of the API groups that have a spec and a status apart."""
-    return bool(kind.group) and "status" in kind.subresources
+    """Which kinds carry metadata.generation: those of the API groups that have a spec and a status apart, and a few."""
+    return kind.counts_generations or (bool(kind.group) and "status" in kind.subresources)
 
 
 def stamp_created(kind: Kind, obj: Obj, uid: str, now: datetime) -> None:
@@ -64,6 +64,14 @@ def carry_over_for_status(new: Obj, old: Obj) -> Obj:
         if new["metadata"].get(key):
             metadata[key] = new["metadata"][key]
     return {**old, "metadata": metadata, "status": new.get("status") or {}}
+
+
+def carry_over_for_ephemeral_containers(new: Obj, old: Obj) -> Obj:
+    """An update through the subresource: of `new`, only the ephemeral containers count."""
+    given = (new.get("spec") or {}).get("ephemeralContainers")
+    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+    metadata = {key: value for key, value in old["metadata"].items() if key not in ("resourceVersion", "managedFields")}
+    return {**old, "metadata": metadata, "spec": spec | ({"ephemeralContainers": given} if given else {})}
 
 
 def _carry_metadata(new: Obj, old: Obj) -> None:

@@ -14,9 +14,12 @@ from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
 from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
 from kubelite.registry.kinds.event import EVENT
+from kubelite.registry.kinds.event_v1 import EVENT_V1
+from kubelite.registry.kinds.ingress import INGRESS, INGRESS_CLASS
 from kubelite.registry.kinds.job import JOB
 from kubelite.registry.kinds.lease import LEASE
 from kubelite.registry.kinds.namespace import NAMESPACE, PROTECTED_NAMESPACES
+from kubelite.registry.kinds.networkpolicy import NETWORK_POLICY
 from kubelite.registry.kinds.node import NODE
 from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
 from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
@@ -53,6 +56,10 @@ KINDS: tuple[Kind, ...] = (
     CRON_JOB,
     JOB,
     LEASE,
+    EVENT_V1,
+    INGRESS_CLASS,
+    INGRESS,
+    NETWORK_POLICY,
     ENDPOINT_SLICE,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,

@@ -120,4 +120,5 @@ ENDPOINT_SLICE = Kind(
     row=_row,
     default=_default,
     validate=_validate,
+    counts_generations=True,
 )

@@ -66,4 +66,5 @@ PRIORITY_CLASS = Kind(
     row=_row,
     default=_default,
     validate=_validate,
+    counts_generations=True,
 )

@@ -52,6 +52,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "persistentvolumes": {
         "spec": {"capacity": {"storage": "1Mi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}
     },
+    "poddisruptionbudgets.policy": {"spec": {"minAvailable": 1, "selector": SELECTOR}},
     "pods": {"spec": pod()["spec"]},
     "priorityclasses.scheduling.k8s.io": {"value": 1},
     "replicasets.apps": {"spec": {"selector": SELECTOR, "template": POD_TEMPLATE}},
