@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from docker.errors import APIError
 from kubelite import lifecycle
 from kubelite.config import Settings
 from kubelite.engine import EngineError
-from kubelite.lifecycle import free_network, free_port, service_ranges, subnets
+from kubelite.lifecycle import free_network, free_port, nameservers, service_ranges, subnets
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,12 @@ def test_nothing_to_remove_is_reported(settings: Settings) -> None:
     engine: Any = Engine()
     engine.removed.append("network")
     assert not lifecycle._remove_from_engine(settings, engine, lambda line: None)
+
+
+def test_nameservers_of_the_host_count_as_taken(tmp_path: Path) -> None:
+    file = tmp_path / "resolv.conf"
+    file.write_text("# nameserver 1.1.1.1\nsearch example.org\nnameserver 10.255.255.53\nnameserver fe80::1%eth0\n")
+    found = nameservers(file, tmp_path / "missing")
+    assert found == [IPv4Network("10.255.255.53/32")]
+    wanted = IPv4Network("10.255.0.0/16")
+    assert free_network(wanted, found, "service range") == IPv4Network("10.0.0.0/16")
