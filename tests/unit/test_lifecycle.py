@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from ipaddress import IPv4Network
 from pathlib import Path
-from pathlib import Path
 from typing import Any
 
 import pytest
