@@ -118,6 +118,11 @@ def _apply(parser: argparse.ArgumentParser) -> None:
     add("-n", "--namespace", help="for objects that name none (default: default)")
 
 
+def _service(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service", metavar="NAME", help="the Service's name")
+    parser.add_argument("-n", "--namespace", help="its namespace (default: default)")
+
+
 def _image_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", nargs="*", metavar="IMAGE", help="pause, httpd, tools or kubelite (default: all)")
 
@@ -138,6 +143,7 @@ COMMANDS = (
     Command("demo", "start a cluster and walk through a StatefulSet's life", "demo:demo", (_name, _demo)),
     Command("kubeconfig", "print what kubectl needs to reach a cluster", "kubeconfig:show", (_name, _kubeconfig)),
     Command("apply", "create or update objects from manifests", "apply:apply", (_name, _apply)),
+    Command("explain-service", "show how a Service reaches its pods", "explain_service:explain", (_name, _service)),
     Command("volumes", "list the volumes' directories and who uses them", "volumes:show", (_name,)),
     Command(
         "images",

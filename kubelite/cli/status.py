@@ -13,6 +13,7 @@ from kubelite.cli import text
 from kubelite.cli.client import ApiError, Client, Obj
 from kubelite.cli.cluster import of
 from kubelite.cli.engine import described
+from kubelite.cli.explain_service import rules_trouble
 from kubelite.cli.progress import Progress
 from kubelite.cli.volumes import claims_by_volume, used
 from kubelite.config import Settings
@@ -56,6 +57,7 @@ def _inside(client: Client, settings: Settings) -> Iterator[list[str]]:
     for node in client.items("/api/v1/nodes"):
         yield ["node", f"{node['metadata']['name']} {'Ready' if _is_true(node, 'Ready') else 'NotReady'}"]
     yield ["DNS", _dns(client, settings)]
+    yield ["services", _services(client, settings)]
     pods = client.items("/api/v1/pods")
     ready = sum(_is_true(pod, "Ready") for pod in pods)
     yield ["pods", f"{len(pods)}, {ready} ready"]
@@ -68,6 +70,13 @@ def _dns(client: Client, settings: Settings) -> str:
     endpoints = client.find(_DNS) or {}
     addresses = [one["ip"] for subset in endpoints.get("subsets") or () for one in subset.get("addresses") or ()]
     return f"{', '.join(addresses)} ready, for {settings.domain}" if addresses else "not ready"
+
+
+def _services(client: Client, settings: Settings) -> str:
+    trouble = rules_trouble(client, settings)
+    if trouble:
+        return f"no rules ({trouble}); DNS and the pods' own addresses work inside"
+    return f"rules in nftables table ip {settings.network}, for {settings.service_cidr}"
 
 
 def _is_true(obj: Obj, condition: str) -> bool:

@@ -5,7 +5,8 @@ a chain per port that picks an endpoint at random and rewrites the destination, 
 and port there. Nothing of a connection's way is decided here after its first packet: connection tracking keeps to it,
 so established connections outlive any change of the rules. Semantics follow upstream's "virtual IPs" reference and
 `pkg/proxy/nftables`; different on purpose: node ports answer on loopback addresses too, endpoints have no chain each
-(a tenth of the kernel's work per change), a refused TCP connection gets a reset (ICMP errors are rate limited).
+(a tenth of the kernel's work per change), a refused TCP connection gets a reset (ICMP errors are rate limited),
+addresses of the service range that no Service has are left alone (the range may be in use outside of this machine).
 """
 
 from __future__ import annotations
@@ -91,7 +92,6 @@ table ip {ground.table} {{
     ip daddr . meta l4proto . th dport vmap @refused-ips
     fib daddr type local meta l4proto . th dport vmap @refused-node-ports
     ip daddr @cluster-ips goto refuse
-    ip daddr {ground.services} drop
   }}
   chain count {{
 {_counting()}
@@ -166,11 +166,11 @@ def fragment(
     draft = _Draft(ground.node)
     for port in service.ports if service else ():
         assert service
-        draft.add(service, port, _candidates(port, slices), taken)
+        draft.add(service, port, candidates(port, slices), taken)
     return Fragment(draft.sets, draft.chains, draft.elements, draft.datagrams)
 
 
-def _candidates(port: Port, slices: Iterable[Slice]) -> list[tuple[Endpoint, Target]]:
+def candidates(port: Port, slices: Iterable[Slice]) -> list[tuple[Endpoint, Target]]:
     """Endpoints with the port that their slice gives this Service's port."""
     return [
         (endpoint, (endpoint.address, offered.number))

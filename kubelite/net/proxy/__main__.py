@@ -64,23 +64,25 @@ def serve(options: argparse.Namespace) -> None:
 def prepared(options: argparse.Namespace, reporter: Reporter) -> Ground:
     """The bridge made fit; where that isn't allowed or possible the process ends, having said why on the Node."""
     try:
-        found = bridge.prepare(options.gateway, options.service_cidr)
+        found = bridge.prepare(options.gateway)
         if found.tracked:
             bridge.Hairpins(found).start()
+        ground = Ground(
+            table=options.table,
+            bridge=found.name,
+            gateway=options.gateway,
+            pods=options.pod_cidr,
+            services=options.service_cidr,
+            node=options.node,
+            masquerade_pods=not found.tracked,
+        )
+        bridge.route(ground)
+        return ground
     except (bridge.NoBridge, OSError, subprocess.CalledProcessError) as error:
         detail = getattr(error, "stderr", None) or error
         problem = f"the pods' bridge can't be set up, so Services have no rules: {str(detail).strip()}"
         reporter.rules("BridgeUnavailable", problem, work=False)
         sys.exit(problem)
-    return Ground(
-        table=options.table,
-        bridge=found.name,
-        gateway=options.gateway,
-        pods=options.pod_cidr,
-        services=options.service_cidr,
-        node=options.node,
-        masquerade_pods=not found.tracked,
-    )
 
 
 def sweep(own: str) -> None:

@@ -14,10 +14,11 @@ import subprocess
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from kubelite.net.proxy.netlink import DUMP, Message, Netlink, attribute, attributes, nested
+from kubelite.net.rules import Ground
 
 _ROUTE = 0
 _LINKS = 1  # the multicast group of links
@@ -41,9 +42,8 @@ class Bridge:
     tracked: bool  # what it forwards passes the IP rules
 
 
-def prepare(gateway: IPv4Address, services: IPv4Network) -> Bridge:
-    """Find the bridge by its address and set it up. A route tells this machine's own connections to Services to come
-    from the gateway's address, and lets them begin on a machine without a default route."""
+def prepare(gateway: IPv4Address) -> Bridge:
+    """Find the bridge by its address and set it up."""
     found = json.loads(_ip("-j", "-4", "address", "show", "to", f"{gateway}/32"))
     if not found:
         raise NoBridge(f"no interface has the address {gateway}")
@@ -51,7 +51,6 @@ def prepare(gateway: IPv4Address, services: IPv4Network) -> Bridge:
     tracked = _BRIDGE_RULES.exists()
     if tracked:
         _ip("link", "set", "dev", name, "type", "bridge", "nf_call_iptables", "1")
-    _ip("route", "replace", str(services), "dev", name, "src", str(gateway))
     netlink = Netlink(_ROUTE)
     try:
         netlink.request(_SETLINK, route_localnet(index))
@@ -60,10 +59,23 @@ def prepare(gateway: IPv4Address, services: IPv4Network) -> Bridge:
     return Bridge(name, index, tracked)
 
 
-def release(services: IPv4Network) -> None:
-    """Take back the route; the rest goes with the bridge."""
-    with suppress(subprocess.CalledProcessError):
-        _ip("route", "del", str(services))
+def route(ground: Ground) -> None:
+    """Let this machine's own connections to Services begin while it has no default route (a laptop on a train): the
+    kernel wants a route before it asks the rules. While there is one, a route of ours could only be in the way."""
+    ours, default = _routes(str(ground.services)), _routes("default")
+    if not default and not ours:
+        _ip("route", "replace", str(ground.services), "dev", ground.bridge, "src", str(ground.gateway))
+    elif default and ours:
+        unroute(ground)
+
+
+def unroute(ground: Ground) -> None:
+    if _routes(str(ground.services)):
+        _ip("route", "del", str(ground.services), "dev", ground.bridge)
+
+
+def _routes(destination: str) -> bool:
+    return bool(json.loads(_ip("-j", "-4", "route", "show", destination)))
 
 
 def _ip(*arguments: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import subprocess
 import time
 from collections.abc import Mapping
 
@@ -50,11 +51,12 @@ class Proxy:
         """Until stopped."""
         look_again = time.monotonic() + TICK_SECONDS
         while True:
+            if time.monotonic() >= look_again:
+                self._look_again()
+                look_again = time.monotonic() + TICK_SECONDS
             try:
                 change = self._queue.get(timeout=max(look_again - time.monotonic(), 0))
             except queue.Empty:
-                self._look_again()
-                look_again = time.monotonic() + TICK_SECONDS
                 continue
             if change is None or not self._take(change):
                 break
@@ -64,7 +66,7 @@ class Proxy:
         if self._remove:
             if self._ground.table in nft.tables():
                 nft.apply(f"delete table ip {self._ground.table}")
-            bridge.release(self._ground.services)
+            bridge.unroute(self._ground)
 
     def _take(self, change: Change) -> bool:
         """This change and all that wait; false when among them is the wish to stop."""
@@ -77,9 +79,13 @@ class Proxy:
         return True
 
     def _look_again(self) -> None:
-        if self._in_kernel and self._ground.table not in nft.tables():
-            log.warning("table %s is gone: somebody removed it; making it anew", self._ground.table)
-            self._in_kernel = False
+        try:
+            bridge.route(self._ground)
+            if self._in_kernel and self._ground.table not in nft.tables():
+                log.warning("table %s is gone: somebody removed it; making it anew", self._ground.table)
+                self._in_kernel = False
+        except (OSError, subprocess.CalledProcessError, nft.NftError) as error:
+            log.warning("can't see how things are: %s", error)
         if self._index.synced and (self._taken or not self._in_kernel):
             self._sync(list(self._taken))
 

@@ -68,7 +68,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     monkeypatch.setattr(nft, "apply", kernel.apply)
     monkeypatch.setattr(nft, "tables", kernel.tables)
     monkeypatch.setattr(conntrack, "forget", kernel.forget)
-    monkeypatch.setattr(bridge, "release", lambda services: None)
+    monkeypatch.setattr(bridge, "route", lambda ground: None)
+    monkeypatch.setattr(bridge, "unroute", lambda ground: None)
     monkeypatch.setattr(proxy, "TICK_SECONDS", 0.01)
     return kernel
 
