@@ -155,7 +155,7 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
 
 def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     networks = [network for network in client.api.networks() if network["Name"] != settings.network]
-    taken = subnets(networks) + host_networks() + name_servers()
+    taken = subnets(networks) + host_networks() + nameservers()
     others = others_of(settings)
     services = service_ranges(networks) + [other.service_cidr for other in others]
     chosen = replace(
@@ -195,17 +195,6 @@ def host_networks() -> list[IPv4Network]:
             address, mask = (socket.inet_ntoa(bytes.fromhex(columns[at])[::-1]) for at in (1, 7))
             if mask != "0.0.0.0":
                 found.append(IPv4Network(f"{address}/{mask}", strict=False))
-    return found
-
-
-def name_servers(files: Sequence[str] = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")) -> list[IPv4Network]:
-    """The host's resolvers, which may be far away: a range that has one of them would cut the host off its names."""
-    found = []
-    for path in files:
-        with contextlib.suppress(OSError):
-            words = [line.split() for line in Path(path).read_text().splitlines()]
-            named = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
-            found += [IPv4Network(address) for address in named if ":" not in address]
     return found
 
 
