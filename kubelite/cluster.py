@@ -36,6 +36,7 @@ from kubelite.controllers.namespace import NamespaceController, NamespaceFurnitu
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.replicaset.controller import ReplicaSetController
 from kubelite.controllers.runtime import Controller, Manager
+from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.statefulset.controller import StatefulSetController
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
@@ -170,6 +171,7 @@ class Cluster:
             NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
+            ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.kinds),
             NodeLease(registry, recorder("node-controller")),
             EventExpiry(registry, recorder("event-expiry")),
         ]

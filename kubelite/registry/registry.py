@@ -17,7 +17,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry import field_managers, strategy, validation
+from kubelite.registry import admission, field_managers, strategy, validation
 from kubelite.registry.client import Event
 from kubelite.registry.field_managers import Writer
 from kubelite.registry.kind import Kind
@@ -129,6 +129,7 @@ class Registry:
         self._check_absent(kind, metadata)
         kind.admit(obj, None, self)
         self._validate(kind, obj, None)
+        admission.check(kind, obj, None, self, self.now())
         return obj if dry_run else self._put(kind, obj)
 
     def _place(self, kind: Kind, namespace: str | None, metadata: Obj) -> None:
@@ -225,6 +226,7 @@ class Registry:
             strategy.bump_generation(kind, new, old)
             kind.admit(new, old, self)
             self._validate(kind, new, old)
+            admission.check(kind, new, old, self, self.now())
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if managed is not None:
             new["metadata"]["managedFields"] = list(managed)

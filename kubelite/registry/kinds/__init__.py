@@ -18,6 +18,7 @@ from kubelite.registry.kinds.event_v1 import EVENT_V1
 from kubelite.registry.kinds.ingress import INGRESS, INGRESS_CLASS
 from kubelite.registry.kinds.job import JOB
 from kubelite.registry.kinds.lease import LEASE
+from kubelite.registry.kinds.limitrange import LIMIT_RANGE
 from kubelite.registry.kinds.namespace import NAMESPACE, PROTECTED_NAMESPACES
 from kubelite.registry.kinds.networkpolicy import NETWORK_POLICY
 from kubelite.registry.kinds.node import NODE
@@ -28,6 +29,7 @@ from kubelite.registry.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from kubelite.registry.kinds.replicaset import REPLICA_SET
+from kubelite.registry.kinds.resourcequota import RESOURCE_QUOTA
 from kubelite.registry.kinds.secret import SECRET
 from kubelite.registry.kinds.service import SERVICE
 from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
@@ -40,11 +42,13 @@ KINDS: tuple[Kind, ...] = (
     CONFIG_MAP,
     ENDPOINTS,
     EVENT,
+    LIMIT_RANGE,
     NAMESPACE,
     NODE,
     PERSISTENT_VOLUME_CLAIM,
     PERSISTENT_VOLUME,
     POD,
+    RESOURCE_QUOTA,
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,

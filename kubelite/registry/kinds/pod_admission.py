@@ -1,6 +1,6 @@
-"""What admission does to pods: service account and its token, priority, default tolerations.
+"""What admission does to pods: default resources, service account and its token, priority, default tolerations.
 
-After upstream's plug-ins ServiceAccount, Priority and DefaultTolerationSeconds, in their order.
+After upstream's plug-ins LimitRanger, ServiceAccount, Priority and DefaultTolerationSeconds, in their order.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from kubelite.errors import StatusError, forbidden
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
+from kubelite.registry.kinds.limitrange_admission import apply_defaults
 from kubelite.registry.kinds.priorityclass import SYSTEM_PRIORITIES
 from kubelite.registry.strategy import SAFE_ALPHABET
 
@@ -26,6 +27,7 @@ _NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 
 def admit_pod(new: Obj, old: Obj | None, reader: Reader) -> None:
     if old is None:
+        apply_defaults(new, reader)
         _set_service_account(new, reader)
         _set_priority(new, reader)
     else:

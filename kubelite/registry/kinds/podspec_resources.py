@@ -48,15 +48,20 @@ def resource_requirements(path: str, resources: Obj, claim_names: set[str]) -> l
 
 
 def _amount(path: str, name: str, value: str | int | float) -> list[FieldError]:
-    errors = _resource_name(path, name)
+    errors = resource_name(path, name)
     wrong = quantity(path, value)
     if not wrong and _is_extended(name) and quantities.parse(value) % 1:
         wrong = [invalid_value(path, value, "must be an integer")]
     return errors + wrong
 
 
-def _resource_name(path: str, name: str) -> list[FieldError]:
+def resource_name(path: str, name: str, *, for_containers: bool = True) -> list[FieldError]:
+    """A name in a list of resources."""
     errors = values(path, name, qualified_name(name))
+    if not for_containers:
+        standard = "/" in name or name in _CONTAINER_RESOURCES | _QUOTA_RESOURCES or _is_huge_page(name)
+        wrong = invalid_value(path, name, "must be a standard resource type or fully qualified")
+        return errors or ([] if standard else [wrong])
     if "/" in name:
         if not _is_native(name) and not _is_extended(name):
             errors.append(invalid_value(path, name, "doesn't follow extended resource name standard"))

@@ -1,0 +1,5 @@
+"""ResourceQuotas show what their namespace uses."""
+
+from kubelite.controllers.resourcequota.controller import ResourceQuotaController
+
+__all__ = ["ResourceQuotaController"]

@@ -1,0 +1,50 @@
+"""The ResourceQuota controller: writes into each quota's status what is used of it (upstream's `resourcequota`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.kind import Kind
+from kubelite.registry.kinds.resourcequota_usage import used
+
+_UNCOUNTED = ("events", "leases")
+
+
+class ResourceQuotaController(Controller):
+    """Everything in a namespace may count."""
+
+    name = "resourcequota-controller"
+
+    def __init__(
+        self, client: Client, recorder: Recorder, kinds: Iterable[Kind], now: Callable[[], datetime] | None = None
+    ) -> None:
+        super().__init__(client, recorder, now)
+        self._plurals = {kind.plural for kind in kinds if kind.namespaced and kind.plural not in _UNCOUNTED}
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return dict.fromkeys(self._plurals, self._quotas)
+
+    def initial(self) -> Iterable[Key]:
+        return map(key_of, self.client.list("resourcequotas"))
+
+    def _quotas(self, event: Event) -> Iterable[Key]:
+        return map(key_of, self.client.list("resourcequotas", meta.namespace(event.object)))
+
+    def reconcile(self, key: Key) -> None:
+        quota = self.client.find("resourcequotas", *key)
+        if quota is None:
+            return
+        hard = quota["spec"].get("hard") or {}
+        counted = used(quota, hard, self._objects, self.now())
+        status = {"hard": hard, "used": {name: str(amount) for name, amount in counted.items()}} if hard else {}
+        if status != quota.get("status"):
+            self.client.update("resourcequotas", quota | {"status": status}, "status")
+
+    def _objects(self, plural: str, namespace: str | None) -> list[Obj]:
+        """A quota may name objects that this cluster doesn't have."""
+        return self.client.list(plural, namespace) if plural in self._plurals else []
