@@ -45,6 +45,7 @@ BODIES: dict[str, dict[str, Any]] = {
         }
     },
     "leases.coordination.k8s.io": {"spec": {"holderIdentity": "me"}},
+    "limitranges": {"spec": {"limits": []}},
     "namespaces": {},
     "networkpolicies.networking.k8s.io": {"spec": {"podSelector": {}}},
     "nodes": {},
@@ -56,6 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "pods": {"spec": pod()["spec"]},
     "priorityclasses.scheduling.k8s.io": {"value": 1},
     "replicasets.apps": {"spec": {"selector": SELECTOR, "template": POD_TEMPLATE}},
+    "resourcequotas": {"spec": {"hard": {"pods": "5"}}},
     "rolebindings.rbac.authorization.k8s.io": {"roleRef": ROLE_REF},
     "roles.rbac.authorization.k8s.io": {"rules": []},
     "secrets": {},
