@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from kubelite.node.runtime import Container
-from kubelite.node.view import Health, Waiting, is_finished, is_host_network
+from kubelite.node.view import Health, Waiting, container_entries, is_finished, is_host_network
 from kubelite.objects.meta import Obj
-
-
-def _entries(pod: Obj) -> Iterator[Obj]:
-    status = pod.get("status") or {}
-    yield from status.get("containerStatuses") or ()
-    yield from status.get("initContainerStatuses") or ()
 
 
 def address_before(pod: Obj, sandbox: Container | None) -> str:
@@ -27,7 +19,7 @@ def address_before(pod: Obj, sandbox: Container | None) -> str:
 def waiting_before(pod: Obj) -> dict[str, Waiting]:
     """What containers wait for, so that the status doesn't flicker until that is found out anew."""
     found = {}
-    for entry in _entries(pod):
+    for entry in container_entries(pod):
         waiting = (entry.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             found[entry["name"]] = Waiting(waiting["reason"], waiting.get("message", ""))
@@ -36,7 +28,7 @@ def waiting_before(pod: Obj) -> dict[str, Waiting]:
 
 def health_before(pod: Obj, spec: Obj, container: Container) -> Health:
     """What was known of this very container; of one that the status doesn't know, as if it had just started."""
-    for entry in _entries(pod):
+    for entry in container_entries(pod):
         if entry.get("containerID") == f"docker://{container.id}" and "running" in (entry.get("state") or {}):
             return Health(started=bool(entry.get("started")), ready=bool(entry.get("ready")))
     return Health(started="startupProbe" not in spec)

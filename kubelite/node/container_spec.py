@@ -78,6 +78,7 @@ class Placement:
     backoff: int
     mounts: Sequence[Mount]
     message_file: str
+    target: str = ""  # id of the container whose processes an ephemeral one sees
 
 
 def container_spec(
@@ -98,7 +99,7 @@ def container_spec(
         labels=labels.for_container(cluster, pod, container["name"], place.attempt, noted),
         network=joined,
         ipc="host" if pod["spec"].get("hostIPC") else joined,
-        pid=_pid(pod, joined),
+        pid=f"container:{place.target}" if place.target else _pid(pod, joined),
         command=expand_all(container.get("command"), variables),
         args=_args(container, variables),
         environment=variables,

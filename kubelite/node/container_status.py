@@ -6,7 +6,7 @@ from typing import Any
 
 from kubelite.node.plan import restarts
 from kubelite.node.runtime import Container
-from kubelite.node.view import View, Waiting, init_containers, is_finished, restarts_always
+from kubelite.node.view import View, Waiting, container_entries, init_containers, is_finished, restarts_always
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -15,6 +15,12 @@ LOST = "The container could not be located when the pod was deleted.  The contai
 
 def container_statuses(view: View, specs: list[Obj]) -> list[Obj]:
     return [_container_status(view, spec) for spec in specs]
+
+
+def ephemeral_statuses(view: View, specs: list[Obj]) -> list[Obj]:
+    """Nobody probes them: they are never ready, and of `started` nothing is said."""
+    found = container_statuses(view, specs)
+    return [{key: value for key, value in entry.items() if key != "started"} | {"ready": False} for entry in found]
 
 
 def _container_status(view: View, spec: Obj) -> Obj:
@@ -44,9 +50,7 @@ def container_id(container: Container) -> str:
 
 
 def _old_status(pod: Obj, name: str) -> Obj | None:
-    status = pod.get("status") or {}
-    entries = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
-    return next((entry for entry in entries if entry["name"] == name), None)
+    return next((entry for entry in container_entries(pod) if entry["name"] == name), None)
 
 
 def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:

@@ -16,6 +16,8 @@ from kubelite.node.runtime import Container
 from kubelite.node.view import (
     View,
     all_containers,
+    container_entries,
+    ephemeral_containers,
     init_containers,
     is_finished,
     is_sidecar,
@@ -139,6 +141,8 @@ def restarts(pod: Obj, dead: Container) -> bool:
     """Whether the policy brings an exited container back."""
     if is_sidecar(pod, dead.name):
         return True
+    if any(container["name"] == dead.name for container in ephemeral_containers(pod)):
+        return False
     policy = restart_policy(pod)
     return policy == "Always" or (policy == "OnFailure" and dead.exit_code != 0)
 
@@ -200,6 +204,9 @@ def _kill_doomed(draft: _Draft) -> None:
 
 
 def _start_containers(draft: _Draft) -> None:
+    for spec in ephemeral_containers(draft.view.pod):
+        if draft.view.latest(spec["name"]) or not next_attempt(draft.view, spec["name"]):
+            _keep_running(draft, spec)
     if not _initialized(draft):
         return
     for spec in regular_containers(draft.view.pod):
@@ -264,8 +271,7 @@ def _restart(draft: _Draft, dead: Container) -> None:
 
 def next_attempt(view: View, name: str) -> int:
     """One more than the restart count that the status knows, for a container that is no longer there."""
-    status = view.pod.get("status") or {}
-    for entry in [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]:
+    for entry in container_entries(view.pod):
         if entry["name"] == name and (entry.get("containerID") or entry.get("restartCount")):
             return int(entry.get("restartCount") or 0) + 1
     return 0

@@ -101,7 +101,16 @@ def _engine_spec(
 ) -> ContainerSpec:
     around = surroundings(worker.services, pod, worker.address)
     place = placement(worker.disk.directory, worker.disk.volumes, spec, action, sandbox, environment(pod, spec, around))
+    if target := spec.get("targetContainerName"):
+        place = replace(place, target=_target(worker, target))
     return container_spec(pod, spec, worker.services.settings.name, image, place, around)
+
+
+def _target(worker: PodWorker, name: str) -> str:
+    found = worker.records.by_name().get(name)
+    if not found:
+        raise ConfigError(f"unable to find target container {name}")
+    return found[0].id
 
 
 def placement(

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubelite.node.container_status import container_statuses
+from kubelite.node.container_status import container_statuses, ephemeral_statuses
 from kubelite.node.plan import HoldBack
 from kubelite.node.view import (
     View,
+    ephemeral_containers,
     full_name,
     init_containers,
     is_finished,
@@ -45,10 +46,12 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
     if inits:
         status["initContainerStatuses"] = inits
     status["containerStatuses"] = regulars
+    if ephemerals := ephemeral_containers(view.pod):
+        status["ephemeralContainerStatuses"] = ephemeral_statuses(view, ephemerals)
     return status
 
 
-_REBUILT = ("phase", "conditions", "containerStatuses", "initContainerStatuses")
+_REBUILT = ("phase", "conditions", "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 
 
 def active_deadline(pod: Obj) -> datetime | None:

@@ -85,8 +85,20 @@ def regular_containers(pod: Obj) -> list[Obj]:
     return pod["spec"].get("containers") or []
 
 
+def ephemeral_containers(pod: Obj) -> list[Obj]:
+    """Added to a running pod for debugging; they run once."""
+    return pod["spec"].get("ephemeralContainers") or []
+
+
 def all_containers(pod: Obj) -> list[Obj]:
-    return [*init_containers(pod), *regular_containers(pod)]
+    return [*init_containers(pod), *regular_containers(pod), *ephemeral_containers(pod)]
+
+
+def container_entries(pod: Obj) -> list[Obj]:
+    """What the status says of each container, of all three kinds."""
+    status = pod.get("status") or {}
+    kinds = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+    return [entry for kind in kinds for entry in status.get(kind) or ()]
 
 
 def is_sidecar(pod: Obj, name: str) -> bool:
@@ -108,7 +120,10 @@ def container_of(pod: Obj, name: str) -> Obj | None:
 
 def field_path(pod: Obj, name: str) -> str:
     """Where events about a container point."""
-    kind = "initContainers" if any(c["name"] == name for c in init_containers(pod)) else "containers"
+    kind = "containers"
+    for other, found in (("initContainers", init_containers(pod)), ("ephemeralContainers", ephemeral_containers(pod))):
+        if any(container["name"] == name for container in found):
+            kind = other
     return f"spec.{kind}{{{name}}}"
 
 

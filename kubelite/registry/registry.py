@@ -220,6 +220,8 @@ class Registry:
         if subresource == "status":
             new = strategy.carry_over_for_status(new, old)
         else:
+            if subresource == "ephemeralcontainers":
+                new = meta.copy(_with_ephemeral_containers(new, old))
             strategy.carry_over(kind, new, old)
             kind.default(new)
             kind.prepare(new, old)
@@ -367,3 +369,11 @@ class Registry:
         for stored in chosen:
             if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
                 self.delete_stored(kind, stored, grace=grace, propagation=propagation, dry_run=dry_run)
+
+
+def _with_ephemeral_containers(new: Obj, old: Obj) -> Obj:
+    """An update through the subresource: of `new`, only the ephemeral containers count."""
+    given = (new.get("spec") or {}).get("ephemeralContainers")
+    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+    metadata = {key: value for key, value in old["metadata"].items() if key not in ("resourceVersion", "managedFields")}
+    return {**old, "metadata": metadata, "spec": spec | ({"ephemeralContainers": given} if given else {})}

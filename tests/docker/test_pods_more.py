@@ -72,3 +72,26 @@ def test_stateful_pod_is_recreated_until_its_host_port_is_free(kubelite: Namespa
     kubelite.wait("pods", "ss-0", lambda p: p is not None and p["metadata"]["uid"] != uid)
     kubelite.delete("pods", "holder")
     kubelite.wait("pods", "ss-0")
+
+
+def test_debug_container_sees_its_target_and_is_told_of_in_the_status(kubelite: Namespace) -> None:
+    create(kubelite, pod("target", container={"command": ["sh", "-c", "sleep 654321 & wait"]}))
+    kubelite.wait("pods", "target")
+    said = kubelite.kubectl(
+        *("debug", "target", f"--image={TOOLS}", "--image-pull-policy=IfNotPresent", "--target=main"),
+        *("-c", "debugger", "-i", "--", "sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '; echo bye"),
+        input="",
+    ).stdout
+    found = kubelite.wait(
+        "pods", "target", lambda p: p is not None and "terminated" in _ephemeral(p).get("state", {}), 30
+    )
+    log = kubelite.logs("target", "debugger")
+    assert "654321" in log, (said, log)
+    assert _ephemeral(found)["state"]["terminated"]["exitCode"] == 0
+    assert found["status"]["containerStatuses"][0]["ready"] is True
+    assert found["spec"]["ephemeralContainers"][0]["targetContainerName"] == "main"
+    assert "Ephemeral Containers:" in kubelite.kubectl("describe", "pod", "target").stdout
+
+
+def _ephemeral(found: Obj) -> Obj:
+    return dict((found["status"].get("ephemeralContainerStatuses") or [{}])[0])

@@ -218,3 +218,25 @@ def test_latest_dead_container_and_the_one_before_are_kept() -> None:
 def test_old_sandbox_is_removed() -> None:
     old = sandbox(state="exited")
     assert actions(pod(), running(), sandboxes=(sandbox(), old)) == [Remove(old)]
+
+
+def debugged(**spec: Any) -> Obj:
+    return pod(ephemeralContainers=[container("debugger")], **spec)
+
+
+def test_ephemeral_container_starts_beside_what_runs_and_only_once() -> None:
+    assert plan(view(debugged(), running()), NOW).actions == (StartContainer("debugger", 0, 0),)
+    assert plan(view(debugged(), running(), running("debugger")), NOW).actions == ()
+    assert plan(view(debugged(), running(), exited("debugger", 1)), NOW).actions == ()
+
+
+def test_ephemeral_container_does_not_wait_for_init_containers() -> None:
+    of = debugged(initContainers=[container("init")])
+    actions = plan(view(of, running("init")), NOW).actions
+    assert actions == (StartContainer("debugger", 0, 0),)
+
+
+def test_ephemeral_container_that_was_removed_is_not_started_again() -> None:
+    known = {"name": "debugger", "containerID": "docker://1", "restartCount": 0}
+    of = debugged(status={"phase": "Running", "ephemeralContainerStatuses": [known]})
+    assert plan(view(of, running()), NOW).actions == ()

@@ -234,3 +234,17 @@ def test_active_deadline_counts_from_the_start() -> None:
     of = pod(activeDeadlineSeconds=30, status={"phase": "Running", "startTime": meta.format_time(NOW)})
     assert active_deadline(of) == NOW + timedelta(seconds=30)
     assert active_deadline(pod(activeDeadlineSeconds=30)) is None
+
+
+def test_ephemeral_containers_have_statuses_of_their_own_and_count_for_nothing() -> None:
+    of = pod(ephemeralContainers=[container("debugger")], restartPolicy="Never")
+    status = pod_status(view(of, running(), running("debugger")), NOW)
+    (entry,) = status["ephemeralContainerStatuses"]
+    assert entry["name"] == "debugger"
+    assert entry["ready"] is False
+    assert "started" not in entry
+    assert "running" in entry["state"]
+    assert [entry["name"] for entry in status["containerStatuses"]] == ["web"]
+    failed = pod_status(view(of, running(), exited("debugger", 1)), NOW)
+    assert failed["phase"] == "Running"
+    assert "terminated" in failed["ephemeralContainerStatuses"][0]["state"]
