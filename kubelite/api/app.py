@@ -118,11 +118,12 @@ class Api:
             "/openapi/v3": self._openapi.v3_index,
             "/openapi/v3/{path:.+}": self._openapi.v3,
             "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": self._no_definitions,
+            "/api/{version}": self._resource_list,
+            "/apis/{group}/{version}": self._resource_list,
         }.items():
-            app.router.add_get(path, self._guarded(path, handler))
-            app.router.add_get(path + "/", self._guarded(path, handler)) if "{" not in path else None
-        for path in ("/api/{version}", "/apis/{group}/{version}"):
-            app.router.add_get(path, self._guarded(path, self._resource_list))
+            guarded = self._guarded(path, handler)
+            app.router.add_get(path, guarded)
+            app.router.add_get(f"{path}/", guarded)  # as generated clients ask for documents
         app.router.add_route("*", "/api/{tail:.+}", self._resource)
         app.router.add_route("*", "/apis/{tail:.+}", self._resource)
         app.router.add_route("*", "/{tail:.*}", self._guarded("/", self._nothing))

@@ -159,3 +159,25 @@ async def test_namespaces_of_the_system_stay(call: Caller, name: str) -> None:
 
 async def test_namespaces_have_no_collection_to_delete(call: Caller) -> None:
     assert (await call.delete("/api/v1/namespaces")).status == 405
+
+
+def protobuf(kind: str, message: bytes, version: str = "v1") -> bytes:
+    """Kubernetes' envelope around a message."""
+
+    def text(number: int, value: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(value)]) + value
+
+    return b"k8s\0" + text(1, text(1, version.encode()) + text(2, kind.encode())) + text(2, message)
+
+
+async def test_options_in_protobuf_as_go_clients_send_them(call: Caller, running: str) -> None:
+    options = protobuf("DeleteOptions", b"\x08\x07" + b"\x22\x0aBackground")
+    answer = await call("DELETE", running, options, "application/vnd.kubernetes.protobuf")
+    assert (answer.status, answer.json["metadata"]["deletionGracePeriodSeconds"]) == (200, 7)
+
+
+async def test_updates_in_protobuf(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    message = b"\x0a\x03\x0a\x01a" + b"\x12\x06\x0a\x01n\x12\x01w"  # metadata.name, data
+    answer = await call("PUT", f"{MAPS}/a", protobuf("ConfigMap", message), "application/vnd.kubernetes.protobuf")
+    assert (answer.status, answer.json["data"]) == (200, {"n": "w"})

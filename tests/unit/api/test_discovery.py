@@ -145,3 +145,8 @@ async def test_there_are_no_definitions_of_other_kinds(call: Caller) -> None:
     """kubectl lists them before it says that a kind doesn't exist."""
     found = (await call.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=500")).json
     assert (found["kind"], found["items"]) == ("CustomResourceDefinitionList", [])
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1", "/version"])
+async def test_documents_are_found_with_a_slash_behind_too(call: Caller, path: str) -> None:
+    assert (await call.get(f"{path}/")).json == (await call.get(path)).json
