@@ -91,9 +91,7 @@ class PodWorker:
     def sources_changed(self) -> None:
         """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
         self.disk.sources_changed()
-        for name, waiting in self._waiting.items():
-            if waiting.reason == "CreateContainerConfigError":
-                self._waiting[name] = replace(waiting, retry_at=None)
+        self._retry_now("CreateContainerConfigError")
         self.wake()
 
     def observed(self, container: Container) -> None:
@@ -316,6 +314,13 @@ class PodWorker:
             if "Address already in use" in str(error) and not _pinned_address(pod):
                 services.addresses.release(self.uid)
                 self.address, self.disk.ready = "", False
+        else:
+            self._retry_now("CreateContainerError", "RunContainerError")  # which may have been the old sandbox's fault
+
+    def _retry_now(self, *reasons: str) -> None:
+        for name, waiting in self._waiting.items():
+            if waiting.reason in reasons:
+                self._waiting[name] = replace(waiting, retry_at=None)
 
     def _sandbox_failed(self, pod: Obj, error: Exception) -> None:
         message = f"Failed to create pod sandbox: {error}"

@@ -8,6 +8,7 @@ import pytest
 
 from kubelite.errors import internal_error
 from kubelite.node import kubelet, pod_worker
+from kubelite.node.runtime import SANDBOX
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Clock, Recorded
 from tests.unit.node.test_kubelet import Node
@@ -70,6 +71,17 @@ async def test_pod_that_could_not_be_removed_goes_later(node: Node, monkeypatch:
         assert node.pod() is not None
     await node.gone()
     await node.until(lambda: not node.runtime.found)
+
+
+async def test_container_that_failed_in_a_dying_sandbox_starts_at_once_in_the_next(node: Node) -> None:
+    node.create()
+    await node.ready()
+    node.runtime.start_errors["web"] = "cannot join network of a non running container"
+    node.runtime.end(node.runtime.named("web")[0], 0)
+    await node.until(lambda: node.waiting() == "RunContainerError")
+    del node.runtime.start_errors["web"]
+    node.runtime.end(node.runtime.named(SANDBOX)[0], 0)
+    await node.ready()
 
 
 def _full(*row: object) -> None:
