@@ -35,13 +35,15 @@ from kubelite.controllers.loadbalancer import LoadBalancerController
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.replicaset.controller import ReplicaSetController
-from kubelite.controllers.runtime import Controller, Manager
 from kubelite.controllers.resourcequota import ResourceQuotaController
+from kubelite.controllers.runtime import Controller, Manager
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.statefulset.controller import StatefulSetController
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
+from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
+from kubelite.controllers.volumes.resizer import Resizer
 from kubelite.net.ipam import Allocator
 from kubelite.node.docker_network import ensure_network
 from kubelite.node.docker_runtime import DockerRuntime
@@ -167,6 +169,8 @@ class Cluster:
             VolumeProtection(registry, volumes),
             Provisioner(registry, provisioner, settings.volumes, str(settings.gateway)),
             Reclaimer(registry, provisioner, settings.volumes),
+            Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
+            EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
             NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),

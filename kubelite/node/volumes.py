@@ -92,7 +92,7 @@ def _set_up(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     if source := volume.get("persistentVolumeClaim"):
         return _claim(pod, source["claimName"], bool(source.get("readOnly")), context)
     if "ephemeral" in volume:
-        return _claim(pod, f"{meta.name(pod)}-{volume['name']}", False, context)
+        return _ephemeral(pod, f"{meta.name(pod)}-{volume['name']}", context)
     kind = next((key for key in volume if key != "name"), "")
     raise VolumeError(f"volume type {kind} is not supported")
 
@@ -138,6 +138,14 @@ def _own(root: Path, group: int | None) -> None:
             os.chown(path, -1, group)
             extra = 0o2770 if path.is_dir() else 0o660
             path.chmod(stat.S_IMODE(path.stat().st_mode) | extra)
+
+
+def _ephemeral(pod: Obj, name: str, context: VolumeContext) -> Volume:
+    claim = context.find("persistentvolumeclaims", meta.namespace(pod), name)
+    if claim is not None and not meta.is_controlled_by(claim, pod):
+        names = f"PVC {meta.namespace(pod)}/{name} was not created for pod {meta.namespace(pod)}/{meta.name(pod)}"
+        raise VolumeError(f"{names} (pod is not owner)")
+    return _claim(pod, name, False, context)
 
 
 def _claim(pod: Obj, name: str, read_only: bool, context: VolumeContext) -> Volume:

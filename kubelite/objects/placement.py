@@ -88,7 +88,12 @@ def matches_node_affinity(pod: Obj, node: Obj) -> bool:
         .get("requiredDuringSchedulingIgnoredDuringExecution", {})
         .get("nodeSelectorTerms")
     )
-    return required is None or any(_matches_term(term, node) for term in required)
+    return required is None or matches_terms(required, node)
+
+
+def matches_terms(terms: Iterable[Obj], node: Obj) -> bool:
+    """Any term of a node selector."""
+    return any(_matches_term(term, node) for term in terms)
 
 
 def _matches_term(term: Obj, node: Obj) -> bool:

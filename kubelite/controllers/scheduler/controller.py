@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
-from kubelite.controllers.scheduler.fit import explain, unfit
+from kubelite.controllers.scheduler.fit import CLAIM_TAKEN, explain, unfit
+from kubelite.controllers.scheduler.volumes import matches_volume_affinity, names_ephemeral, uses_claim
+from kubelite.controllers.volumes import matching
+from kubelite.controllers.volumes.ephemeral import foreign
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
 from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+UNMADE = "waiting for ephemeral volume controller to create the persistentvolumeclaim"
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 # Claims of a new pod are being bound this very moment; the binding wakes the scheduler, so complaining can wait.
 BINDING_SECONDS = 2.0
@@ -25,6 +30,7 @@ class Scheduler(Controller):
             "pods": self._of_pod,
             "nodes": lambda event: self._pending(),
             "persistentvolumeclaims": lambda event: self._pending(meta.namespace(event.object)),
+            "persistentvolumes": self._of_volume,
         }
 
     def _of_pod(self, event: Event) -> Iterable[Key]:
@@ -32,6 +38,10 @@ class Scheduler(Controller):
             return [key_of(event.object)]
         freed = event.type == "DELETED" or _is_over(event.object)
         return self._pending() if freed else []
+
+    def _of_volume(self, event: Event) -> Iterable[Key]:
+        """One that anybody may have now."""
+        return self._pending() if (event.object.get("status") or {}).get("phase") == "Available" else []
 
     def _pending(self, namespace: str | None = None) -> list[Key]:
         return [key_of(pod) for pod in self.client.list("pods", namespace) if _waits(pod)]
@@ -42,14 +52,15 @@ class Scheduler(Controller):
             return None
         nodes = self.client.list("nodes")
         problem = self._volume_problem(pod)
-        if problem == UNBOUND and self._age(pod) < BINDING_SECONDS:
+        if (problem == UNBOUND or problem.startswith(UNMADE)) and self._age(pod) < BINDING_SECONDS:
             return BINDING_SECONDS
         if problem:
             self._refuse(pod, explain_volumes(len(nodes), problem))
             return None
         reasons = []
         for node in nodes:
-            found = unfit(pod, node, self._pods_on(meta.name(node)))
+            others = self._pods_on(meta.name(node))
+            found = unfit(pod, node, others) or self._volumes_unfit(pod, node, others)
             if not found:
                 if self._volumes_ready(pod, meta.name(node)):
                     self._bind(pod, meta.name(node))
@@ -74,10 +85,34 @@ class Scheduler(Controller):
                 continue
             yield name, self.client.find("persistentvolumeclaims", meta.namespace(pod), name)
 
+    def _volumes_unfit(self, pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
+        for _, claim in self._claims(pod):
+            if claim is None:
+                continue
+            if "ReadWriteOncePod" in claim["spec"]["accessModes"] and any(uses_claim(o, claim) for o in others):
+                return [CLAIM_TAKEN]
+            if _is_bound(claim):
+                volume = self.client.find("persistentvolumes", None, claim["spec"].get("volumeName", ""))
+                if volume is not None and not matches_volume_affinity(volume, node):
+                    return ["node(s) had volume node affinity conflict"]
+            elif self._has_no_provisioner(claim):
+                volumes = [v for v in self.client.list("persistentvolumes") if matches_volume_affinity(v, node)]
+                if matching.best(claim, volumes) is None:
+                    return ["node(s) didn't find available persistent volumes to bind"]
+        return []
+
+    def _has_no_provisioner(self, claim: Obj) -> bool:
+        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
+        return found is None or found["provisioner"] == NO_PROVISIONER
+
     def _volume_problem(self, pod: Obj) -> str:
         for name, claim in self._claims(pod):
             if claim is None:
-                return f'persistentvolumeclaim "{name}" not found'
+                return (
+                    f'{UNMADE} "{name}"' if names_ephemeral(pod, name) else f'persistentvolumeclaim "{name}" not found'
+                )
+            if names_ephemeral(pod, name) and (problem := foreign(pod, claim)):
+                return problem
             if meta.is_terminating(claim):
                 return f'persistentvolumeclaim "{name}" is being deleted'
             if claim.get("status", {}).get("phase") == "Lost":

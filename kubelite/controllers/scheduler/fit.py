@@ -10,6 +10,9 @@ from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 from kubelite.objects.placement import add, host_ports, matches_node_affinity, ports_clash, requests, tolerates
 
+CLAIM_TAKEN = "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+_OCCUPIED = ("Insufficient ", "Too many pods", "node(s) didn't have free ports", CLAIM_TAKEN)
+
 
 def unfit(pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
     """Why `node`, where `others` run, doesn't fit the pod; empty when it does."""
@@ -43,8 +46,15 @@ def insufficient(pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
 
 def explain(total: int, reasons: Iterable[str]) -> str:
     """`0/1 nodes are available: 1 Insufficient cpu.` and so on."""
-    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(reasons).items()))
+    found = list(reasons)
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(found).items()))
     if not total:
         return "no nodes available to schedule pods"
-    preemption = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-    return f"0/{total} nodes are available: {counted}. {preemption}"
+    return f"0/{total} nodes are available: {counted}. {_preemption(total, found)}"
+
+
+def _preemption(total: int, reasons: Iterable[str]) -> str:
+    """Whether the end of other pods could help; nobody is evicted for it."""
+    helpful = all(reason.startswith(_OCCUPIED) for reason in reasons)
+    why = "No preemption victims found for incoming pod" if helpful else "Preemption is not helpful for scheduling"
+    return f"preemption: 0/{total} nodes are available: {total} {why}."

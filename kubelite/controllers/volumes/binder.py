@@ -141,11 +141,9 @@ class ClaimBinder(Controller):
     def _bind(self, claim: Obj, volume: Obj) -> None:
         volume = self._point_to_claim(volume, claim)
         claim = self._point_to_volume(claim, volume)
-        status = {
-            "phase": "Bound",
-            "accessModes": volume["spec"].get("accessModes", []),
-            "capacity": volume["spec"]["capacity"],
-        }
+        status = {"phase": "Bound", "accessModes": volume["spec"].get("accessModes", [])}
+        if (claim.get("status") or {}).get("phase") != "Bound":  # what a bound one has is the resizer's to say
+            status["capacity"] = volume["spec"]["capacity"]
         self._set_status(claim, status)
 
     def _point_to_claim(self, volume: Obj, claim: Obj) -> Obj:

@@ -46,13 +46,18 @@ class ClaimProtection(Controller):
             or PVC_FINALIZER not in claim["metadata"].get("finalizers", ())
         ):
             return
-        if not any(key[1] in claims_of(pod) and not _is_over(pod) for pod in self.client.list("pods", key[0])):
+        if not any(_uses(pod, claim) for pod in self.client.list("pods", key[0])):
             self.client.update("persistentvolumeclaims", _without(claim, PVC_FINALIZER))
 
 
-def _is_over(pod: Obj) -> bool:
-    """Finished, or deleted before it was ever bound to a node."""
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+def _uses(pod: Obj, claim: Obj) -> bool:
+    """A pod that has a node keeps its claims, also when it is finished; its own ephemeral ones until it is shut down."""
+    if not pod["spec"].get("nodeName"):
+        return False
+    if meta.is_controlled_by(claim, pod):
+        return not (meta.is_terminating(pod) and pod["metadata"].get("deletionGracePeriodSeconds") == 0)
+    volumes = pod["spec"].get("volumes") or ()
+    return any((v.get("persistentVolumeClaim") or {}).get("claimName") == meta.name(claim) for v in volumes)
 
 
 class VolumeProtection(Controller):

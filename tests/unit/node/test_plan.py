@@ -18,6 +18,7 @@ from kubelite.node.plan import (
     plan,
 )
 from kubelite.node.view import Health, Waiting
+from kubelite.objects.meta import Obj
 from tests.unit.node.pods import NOW, ago, container, exited, pod, running, sandbox, view
 
 INIT: dict[str, Any] = {"initContainers": [container("one"), container("two")]}

@@ -1,0 +1,172 @@
+"""Ephemeral volumes, expansion, ReadWriteOncePod, volumes that only some nodes have, claims that pods keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubelite.controllers.scheduler.controller import Scheduler
+from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
+from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
+from kubelite.controllers.volumes.protection import ClaimProtection
+from kubelite.controllers.volumes.provisioner import Provisioner
+from kubelite.controllers.volumes.resizer import Resizer
+from kubelite.errors import StatusError
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.registry import Registry
+from tests.unit.conftest import Controllers, Recorded
+from tests.unit.controllers.test_scheduler import message, node, where
+from tests.unit.controllers.test_volumes import claim, found, storage_class, volume
+
+
+@pytest.fixture
+def controllers(registry: Registry, recorded: Recorded, tmp_path: Path) -> Controllers:
+    return Controllers(
+        registry,
+        ClaimBinder(registry, recorded),
+        VolumeController(registry, recorded),
+        Provisioner(registry, recorded, tmp_path, "172.30.0.1"),
+        Resizer(registry, recorded),
+        EphemeralVolumes(registry, recorded),
+        ClaimProtection(registry, recorded),
+        Scheduler(registry, recorded),
+    )
+
+
+def pod(registry: Registry, name: str, *volumes: Obj) -> Obj:
+    spec = {"containers": [{"name": "c", "image": "httpd"}], "volumes": list(volumes)}
+    return registry.create("pods", {"metadata": {"name": name, "namespace": "default"}, "spec": spec})
+
+
+def using(name: str) -> Obj:
+    return {"name": "data", "persistentVolumeClaim": {"claimName": name}}
+
+
+def ephemeral(**spec: Any) -> Obj:
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}, **spec}
+    template = {"metadata": {"labels": {"of": "template"}}, "spec": asked}
+    return {"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}
+
+
+def finish(registry: Registry, name: str) -> None:
+    made = registry.get("pods", "default", name)
+    registry.update("pods", {**made, "status": {**made["status"], "phase": "Succeeded"}}, "status")
+
+
+def test_ephemeral_volume_gets_a_claim_that_its_pod_owns(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    storage_class(registry, default=True)
+    owner = pod(registry, "web", ephemeral())
+    controllers.settle()
+    made = found(registry, "web-scratch")
+    assert meta.is_controlled_by(made, owner)
+    assert meta.labels(made) == {"of": "template"}
+    assert made["status"]["phase"] == "Bound"
+    assert where(registry) == "node"
+
+
+def test_ephemeral_volume_does_not_take_a_claim_of_the_name(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    node(registry)
+    storage_class(registry, default=True)
+    claim(registry, "web-scratch")
+    pod(registry, "web", ephemeral())
+    controllers.settle()
+    problem = "PVC default/web-scratch was not created for pod default/web (pod is not owner)"
+    assert ("FailedBinding", f"ephemeral volume scratch: {problem}") in recorded.events
+    assert problem in message(registry)
+
+
+def grow(registry: Registry, size: str, name: str = "data") -> None:
+    wanted = {"spec": {"resources": {"requests": {"storage": size}}}}
+    registry.patch("persistentvolumeclaims", "default", name, wanted)
+
+
+def test_claim_grows_with_its_volume_when_the_class_allows(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    storage_class(registry, default=True, allowVolumeExpansion=True)
+    claim(registry)
+    controllers.settle()
+    grow(registry, "1Gi")
+    controllers.settle()
+    grown = found(registry)
+    assert grown["status"]["capacity"] == {"storage": "1Gi"}
+    assert "conditions" not in grown["status"]
+    volume = registry.get("persistentvolumes", None, grown["spec"]["volumeName"])
+    assert volume["spec"]["capacity"] == {"storage": "1Gi"}
+    assert recorded.reasons[-2:] == ["Resizing", "VolumeResizeSuccessful"]
+
+
+def test_claim_of_another_class_does_not_grow(registry: Registry, controllers: Controllers) -> None:
+    storage_class(registry, default=True)
+    claim(registry)
+    controllers.settle()
+    with pytest.raises(StatusError, match="only dynamically provisioned pvc can be resized") as refused:
+        grow(registry, "1Gi")
+    assert refused.value.code == 403
+
+
+def test_second_pod_of_a_claim_for_one_pod_waits_for_the_first(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    storage_class(registry, default=True)
+    claim(registry, accessModes=["ReadWriteOncePod"])
+    controllers.settle()
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    pod(registry, "other", using("data"))
+    controllers.settle()
+    assert where(registry) == "node"
+    assert message(registry, "other") == (
+        "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod "
+        "access mode. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+    )
+    registry.delete("pods", "default", "web", grace=0)
+    controllers.settle()
+    assert where(registry, "other") == "node"
+
+
+@pytest.mark.parametrize(("disk", "expected"), [("ssd", "node"), ("hdd", "")])
+def test_local_volume_is_had_on_its_node_only(
+    registry: Registry, controllers: Controllers, disk: str, expected: str
+) -> None:
+    node(registry)
+    registry.create(
+        "storageclasses",
+        {
+            "metadata": {"name": "local"},
+            "provisioner": "kubernetes.io/no-provisioner",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        },
+    )
+    terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": [disk]}]}]
+    affinity = {"required": {"nodeSelectorTerms": terms}}
+    volume(registry, "pv", storageClassName="local", hostPath=None, local={"path": "/mnt"}, nodeAffinity=affinity)
+    claim(registry, storageClassName="local")
+    controllers.settle()
+    assert found(registry)["status"]["phase"] == "Pending"
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    assert where(registry) == expected
+    if not expected:
+        assert "1 node(s) didn't find available persistent volumes to bind." in message(registry)
+
+
+def test_finished_pod_keeps_its_claim_until_it_is_removed(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    storage_class(registry, default=True)
+    claim(registry)
+    controllers.settle()
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    finish(registry, "web")
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    assert meta.is_terminating(found(registry))
+    registry.delete("pods", "default", "web")
+    controllers.settle()
+    assert registry.find("persistentvolumeclaims", "default", "data") is None
