@@ -41,6 +41,7 @@ class ActionTasks:
             return
         task = asyncio.get_running_loop().create_task(self._guard(name, work), name=f"{self._owner} {name}")
         self._tasks[name] = task
+        task.add_done_callback(lambda _: work.close())  # it may have been cancelled before it began
 
     async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         try:

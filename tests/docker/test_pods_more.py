@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from kubelite.testing.namespace import Namespace
@@ -95,3 +96,134 @@ def test_debug_container_sees_its_target_and_is_told_of_in_the_status(kubelite: 
 
 def _ephemeral(found: Obj) -> Obj:
     return dict((found["status"].get("ephemeralContainerStatuses") or [{}])[0])
+
+
+CLAIM = """\
+    apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata: {name: data}
+    spec:
+      accessModes: [<mode>]
+      storageClassName: managed-nfs-storage
+      resources: {requests: {storage: 10Mi}}
+    """
+
+
+def using(claim: str) -> Obj:
+    return {
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}],
+        "container": {"volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+    }
+
+
+def test_ephemeral_volume_lives_as_long_as_its_pod(kubelite: Namespace) -> None:
+    asked = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "managed-nfs-storage",
+        "resources": {"requests": {"storage": "1Mi"}},
+    }
+    create(
+        kubelite,
+        pod(
+            "scratcher",
+            volumes=[{"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": asked}}}],
+            container={"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]},
+            terminationGracePeriodSeconds=1,
+        ),
+    )
+    kubelite.wait("pods", "scratcher")
+    kubelite.exec("scratcher", "sh", "-c", "echo hello > /scratch/file")
+    (directory,) = kubelite.volumes.glob(f"{kubelite.namespace}-scratcher-scratch-*")
+    assert (directory / "file").read_text() == "hello\n"
+    kubelite.delete("pods", "scratcher")
+    kubelite.wait("persistentvolumeclaims", "scratcher-scratch", "deleted")
+
+
+def test_claim_in_use_grows_and_stays_until_its_pod_goes(kubelite: Namespace) -> None:
+    kubelite.apply(manifest(CLAIM, mode="ReadWriteOncePod"))
+    create(kubelite, pod("user", terminationGracePeriodSeconds=1, **using("data")))
+    kubelite.wait("pods", "user")
+    kubelite.kubectl("patch", "pvc", "data", "-p", '{"spec": {"resources": {"requests": {"storage": "20Mi"}}}}')
+    kubelite.wait("persistentvolumeclaims", "data", lambda c: (c or {})["status"]["capacity"]["storage"] == "20Mi")
+    create(kubelite, pod("second", terminationGracePeriodSeconds=1, **using("data")))
+    waiting = kubelite.wait("pods", "second", lambda p: bool(p and p["status"].get("conditions")))
+    assert "ReadWriteOncePod access mode" in waiting["status"]["conditions"][0]["message"]
+    kubelite.kubectl("delete", "pod", "second")
+    kubelite.kubectl("delete", "pvc", "data", "--wait=false")
+    assert "Terminating" in kubelite.kubectl("get", "pvc", "data").stdout
+    assert kubelite.exec("user", "ls", "/data") == ""
+    kubelite.delete("pods", "user")
+    kubelite.wait("persistentvolumeclaims", "data", "deleted")
+
+
+def test_static_volumes_are_had_by_name_by_selector_and_on_their_node(kubelite: Namespace, tmp_path: Path) -> None:
+    suffix = kubelite.namespace
+    for name in ("host", "local"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    kubelite.apply(
+        manifest(
+            """\
+            apiVersion: v1
+            kind: PersistentVolume
+            metadata: {name: host-<suffix>, labels: {of: <suffix>}}
+            spec:
+              capacity: {storage: 1Gi}
+              accessModes: [ReadWriteOnce]
+              persistentVolumeReclaimPolicy: Retain
+              storageClassName: ""
+              hostPath: {path: <path>/host}
+            ---
+            apiVersion: v1
+            kind: PersistentVolume
+            metadata: {name: local-<suffix>}
+            spec:
+              capacity: {storage: 1Gi}
+              accessModes: [ReadWriteOnce]
+              persistentVolumeReclaimPolicy: Retain
+              storageClassName: ""
+              local: {path: <path>/local}
+              nodeAffinity:
+                required:
+                  nodeSelectorTerms:
+                  - matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [<node>]}]
+            ---
+            apiVersion: v1
+            kind: PersistentVolumeClaim
+            metadata: {name: by-label}
+            spec:
+              accessModes: [ReadWriteOnce]
+              storageClassName: ""
+              selector: {matchLabels: {of: <suffix>}}
+              resources: {requests: {storage: 10Mi}}
+            ---
+            apiVersion: v1
+            kind: PersistentVolumeClaim
+            metadata: {name: by-name}
+            spec:
+              accessModes: [ReadWriteOnce]
+              storageClassName: ""
+              volumeName: local-<suffix>
+              resources: {requests: {storage: 10Mi}}
+            """,
+            suffix=suffix,
+            path=str(tmp_path),
+            node=node_name(kubelite),
+        )
+    )
+    for claim, content in (("by-label", "host"), ("by-name", "local")):
+        create(kubelite, pod(claim, **using(claim)))
+        kubelite.wait("pods", claim)
+        assert kubelite.exec(claim, "cat", "/data/file") == content
+    kubelite.kubectl("delete", "pv", f"host-{suffix}", "--wait=false")
+    assert "Terminating" in kubelite.kubectl("get", "pv", f"host-{suffix}").stdout
+    kubelite.kubectl("delete", "pod", "by-label", "by-name", "--now")
+    kubelite.kubectl("delete", "pvc", "by-label", "by-name")
+    kubelite.wait("persistentvolumes", f"host-{suffix}", "deleted")
+    left = kubelite.wait("persistentvolumes", f"local-{suffix}", lambda v: (v or {})["status"]["phase"] == "Released")
+    assert left["spec"]["claimRef"]["name"] == "by-name"
+    kubelite.kubectl(
+        "patch", "pv", f"local-{suffix}", "--type=json", "-p", '[{"op": "remove", "path": "/spec/claimRef"}]'
+    )
+    kubelite.wait("persistentvolumes", f"local-{suffix}", lambda v: (v or {})["status"]["phase"] == "Available")
+    kubelite.kubectl("delete", "pv", f"local-{suffix}")

@@ -196,7 +196,7 @@ class VolumeController(Controller):
 
     def reconcile(self, key: Key) -> None:
         volume = self.client.find("persistentvolumes", *key)
-        if volume is None or meta.is_terminating(volume):
+        if volume is None:
             return
         ref = volume["spec"].get("claimRef")
         if not ref or not ref.get("uid"):

@@ -10,7 +10,7 @@ import pytest
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
-from kubelite.controllers.volumes.protection import ClaimProtection
+from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner
 from kubelite.controllers.volumes.resizer import Resizer
 from kubelite.errors import StatusError
@@ -170,3 +170,22 @@ def test_finished_pod_keeps_its_claim_until_it_is_removed(registry: Registry, co
     registry.delete("pods", "default", "web")
     controllers.settle()
     assert registry.find("persistentvolumeclaims", "default", "data") is None
+
+
+def test_volume_deleted_in_use_goes_with_its_claim(registry: Registry, recorded: Recorded) -> None:
+    controllers = Controllers(
+        registry,
+        ClaimBinder(registry, recorded),
+        VolumeController(registry, recorded),
+        ClaimProtection(registry, recorded),
+        VolumeProtection(registry, recorded),
+    )
+    volume(registry, "pv")
+    claim(registry, volumeName="pv", storageClassName="")
+    controllers.settle()
+    registry.delete("persistentvolumes", None, "pv")
+    controllers.settle()
+    assert meta.is_terminating(registry.get("persistentvolumes", None, "pv"))
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    assert registry.find("persistentvolumes", None, "pv") is None
