@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from asyncio.trsock import TransportSocket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -12,6 +13,8 @@ import aiohttp
 
 from kubelite.cli.client import ApiError, Client, Obj
 from kubelite.streams.channels import V5, Channel, ChannelData
+
+CLOSE_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ async def _execute(client: Client, path: str, command: Sequence[str]) -> Execute
             connection = await session.ws_connect(f"{client.server}{path}?{query}", protocols=(V5.name,))
         except aiohttp.WSServerHandshakeError as error:
             raise ApiError({"code": error.status, "message": f"exec in {path}: {error.message}"}) from None
+        socket = connection.get_extra_info("socket")
         async with connection:
             async for message in connection:
                 match V5.decode(message.data) if message.type is aiohttp.WSMsgType.BINARY else None:
@@ -42,7 +46,16 @@ async def _execute(client: Client, path: str, command: Sequence[str]) -> Execute
                         written += data
                     case ChannelData(Channel.ERROR, data):
                         status = json.loads(data)
+    await _closed(socket)
     return Executed(written.decode(errors="replace"), exit_code(status))
+
+
+async def _closed(socket: TransportSocket | None) -> None:
+    """TLS says goodbye after the session is closed, and an event loop that ends before leaves the socket open."""
+    for _ in range(CLOSE_MILLISECONDS):
+        if socket is None or socket.fileno() == -1:
+            return
+        await asyncio.sleep(0.001)
 
 
 def exit_code(status: Obj) -> int:
