@@ -72,8 +72,14 @@ def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
     if status(settings).ready:
         return False
     with _alone(settings):
-        if status(settings).ready:
+        # Whoever held the lock before may have made the cluster, with ranges and a port of its own choice.
+        settings = Settings.load(settings.name, settings.home) or settings
+        now = status(settings)
+        if now.ready:
             return False
+        if now.pid is not None:
+            serve.wait(settings, progress)
+            return True
         settings = _with_images(settings, endpoint, progress)
         serve.start(settings, endpoint, cluster_images(), progress)
     return True
@@ -139,7 +145,8 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
     """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
     from kubelite.node.docker_network import NetworkRefused, ensure_network
 
-    if Settings.load(settings.name, settings.home) is not None:
+    if (existing := Settings.load(settings.name, settings.home)) is not None:
+        settings = existing
         if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
             raise StartFailed(f"its API port {settings.api_port} is in use by another program")
         return settings

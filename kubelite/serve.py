@@ -30,6 +30,7 @@ Report = Callable[[str, str], None]  # kind (progress, ready, error), text
 
 READY_SECONDS = 120.0
 PATIENCE_SECONDS = 0.7
+LOOK_SECONDS = 0.1
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -84,6 +85,25 @@ def start(settings: Settings, endpoint: Endpoint, images: Images, progress: Prog
         os.close(reading)
 
 
+def wait(settings: Settings, progress: Progress) -> None:
+    """Until the control plane that runs already is ready; StartFailed when it isn't to be."""
+    deadline = time.monotonic() + READY_SECONDS
+    waiting: Sequence[str] = ()
+    while not (now := status(settings)).ready:
+        if now.pid is None:
+            raise StartFailed("it ended before it was ready")
+        if time.monotonic() > deadline:
+            raise StartFailed(_not_ready(waiting))
+        if now.failing != waiting:
+            waiting = now.failing
+            progress("waiting: " + "; ".join(waiting))
+        time.sleep(LOOK_SECONDS)
+
+
+def _not_ready(waiting: Sequence[str]) -> str:
+    return f"not ready after {READY_SECONDS:.0f} s, and still trying: {'; '.join(waiting)}"
+
+
 def _follow(descriptor: int, settings: Settings, progress: Progress) -> None:
     """Pass on what the daemon reports; while it says nothing, tell what it waits for."""
     deadline = time.monotonic() + READY_SECONDS
@@ -104,7 +124,7 @@ def _follow(descriptor: int, settings: Settings, progress: Progress) -> None:
         progress(text)
     else:
         raise StartFailed("it ended before it was ready")
-    raise StartFailed(f"not ready after {READY_SECONDS:.0f} s, and still trying: {'; '.join(waiting)}")
+    raise StartFailed(_not_ready(waiting))
 
 
 def _lines(descriptor: int) -> Iterator[bytes | None]:

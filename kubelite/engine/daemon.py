@@ -137,8 +137,9 @@ def clear_leftovers(daemon: Daemon) -> None:
         if pid is not None:
             processes.end(pid, HALF_DEAD_SECONDS)
         pid_file.unlink(missing_ok=True)
-    for target in mounted_below(daemon.data_root, Path("/proc/mounts").read_text()):
-        subprocess.run(["umount", "--lazy", target], capture_output=True)
+    for directory in (daemon.data_root, daemon.exec_root):  # below the latter: the network namespaces
+        for target in mounted_below(directory, Path("/proc/mounts").read_text()):
+            subprocess.run(["umount", "--lazy", target], capture_output=True)
 
 
 def mounted_below(directory: Path, mounts: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from kubelite import lifecycle
 from kubelite.config import LABEL_CLUSTER
 from kubelite.engine.images import PAUSE
-from tests.docker.running_cluster import Cluster, deleted_after, eventually, new_cluster
+from tests.docker.running_cluster import PATIENCE, Cluster, deleted_after, eventually, new_cluster
 
 
 @pytest.fixture
@@ -69,6 +69,27 @@ def test_up_whose_command_was_killed_leaves_no_lock_behind(cluster: Cluster) -> 
         command.kill()
     cluster.up()
     cluster.run("delete")
+
+
+def test_up_of_a_running_cluster_waits_until_it_is_ready(cluster: Cluster) -> None:
+    cluster.up()
+    pid = cluster.pid
+    scale_dns(cluster, 0)
+    eventually(lambda: not lifecycle.status(cluster.settings).ready)
+    with cluster.begun("up") as command:
+        assert command.stderr is not None
+        assert "waiting: dns" in command.stderr.readline()
+        scale_dns(cluster, 1)
+        assert command.wait(PATIENCE) == 0
+        assert "is up (" in command.communicate()[0]
+    assert cluster.pid == pid
+    assert lifecycle.status(cluster.settings).ready
+
+
+def scale_dns(cluster: Cluster, replicas: int) -> None:
+    path = "/apis/apps/v1/namespaces/kube-system/deployments/kube-dns"
+    patch = {"spec": {"replicas": replicas}}
+    cluster.client.request("PATCH", path, patch, content_type="application/merge-patch+json")
 
 
 def test_delete_of_a_running_cluster_leaves_nothing(cluster: Cluster) -> None:

@@ -1,0 +1,104 @@
+"""The engine goes and comes back, or somebody meddles with it by hand: pods return with their names and addresses.
+
+On an engine of its own, without rules and bridges that would get in the way of the machine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import docker
+import pytest
+
+from kubelite.engine import daemon, images
+from kubelite.engine.daemon import Daemon
+from kubelite.engine.find import connect, find
+from tests.docker.running_cluster import Cluster, deleted_after, eventually, new_cluster
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """With the machine's images of kubelite."""
+    directory = tmp_path_factory.mktemp("engine")
+    with TemporaryDirectory(prefix="kubelite-test-", dir="/run") as run:  # containerd's sockets need a short path
+        made = Daemon(
+            data_root=directory / "data",
+            run=Path(run),
+            log=directory / "engine.log",
+            sockets=(Path(run) / "engine.sock",),
+            options=("--bridge=none", "--iptables=false", "--ip-masq=false"),
+        )
+        try:
+            copy_images(made)
+            yield made
+        finally:
+            daemon.stop(daemon=made)
+
+
+def copy_images(to: Daemon) -> None:
+    source = find()
+    assert source is not None
+    with contextlib.closing(connect(source)) as old, contextlib.closing(connect(daemon.start(daemon=to))) as new:
+        for reference in (images.PAUSE, images.KUBELITE, images.TOOLS):
+            new.images.load(old.images.get(reference).save(named=reference))
+
+
+@pytest.fixture
+def cluster(scratch: Daemon, tmp_path: Path) -> Iterator[Cluster]:
+    daemon.start(daemon=scratch)
+    environment = {"DOCKER_HOST": f"unix://{scratch.sockets[0]}"}
+    with deleted_after(new_cluster(tmp_path, environment=environment)) as cluster:
+        cluster.up()
+        cluster.create_set("web", 2)
+        cluster.settled("web", 2)
+        yield cluster
+
+
+def addresses(cluster: Cluster) -> dict[str, str]:
+    return {name: pod["status"]["podIP"] for name, pod in cluster.pods().items()}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_pods_come_back_with_the_engine(scratch: Daemon, cluster: Cluster, how: signal.Signals) -> None:
+    control_plane, before = cluster.pid, addresses(cluster)
+    pid = scratch.pid()
+    assert pid is not None
+    os.kill(pid, how)
+    eventually(lambda: scratch.pid() is None)
+    daemon.start(daemon=scratch)
+    eventually(lambda: [cluster.restarts(name) for name in before] == [1, 1], told=cluster.pods)
+    cluster.settled("web", 2)
+    assert cluster.pid == control_plane
+    assert addresses(cluster) == before
+    assert cluster.execute("web-0", "cat", "/data/lives") == "web-0\nweb-0\n"
+    eventually(lambda: cluster.command("status").returncode == 0)
+
+
+def test_containers_stopped_by_hand_come_back(cluster: Cluster) -> None:
+    before = addresses(cluster)
+    with contextlib.closing(cluster.engine) as engine:
+        for row in cluster.containers(everything=False):
+            stop(engine, row["Id"])
+    eventually(lambda: all(cluster.restarts(name) >= 1 for name in before), told=cluster.pods)
+    cluster.settled("web", 2)
+    assert addresses(cluster) == before
+
+
+def test_containers_removed_by_hand_come_back(cluster: Cluster) -> None:
+    before = addresses(cluster)
+    with contextlib.closing(cluster.engine) as engine:
+        engine.remove_container(cluster.container("web-0", "app")["Id"], force=True)
+        engine.remove_container(cluster.container("web-1", "POD")["Id"], force=True)
+    eventually(lambda: [cluster.restarts(name) for name in before] == [1, 1], told=cluster.pods)
+    cluster.settled("web", 2)
+    assert addresses(cluster) == before
+
+
+def stop(engine: docker.APIClient, container: str) -> None:
+    with contextlib.suppress(docker.errors.NotFound):
+        engine.stop(container, timeout=2)
