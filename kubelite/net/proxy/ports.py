@@ -27,6 +27,17 @@ class Ports:
             self._release(listen)
         return frozenset(listen for listen in wanted if listen not in self._held and not self._hold(key, listen))
 
+    def seal(self) -> None:
+        """Once the rules are there: TCP sockets listen, which makes `bind` fail for everyone. Before, a connection
+        would be accepted that nobody serves."""
+        for listen, (_, sock) in list(self._held.items()):
+            if sock is not None and listen.protocol == "tcp":
+                try:
+                    sock.listen(1)
+                except OSError:
+                    # Somebody was faster; the next claim tells.
+                    self._release(listen)
+
     def close(self) -> None:
         for listen in list(self._held):
             self._release(listen)
@@ -46,8 +57,6 @@ class Ports:
             # Connections that a former listener left in TIME_WAIT don't matter.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind is socket.SOCK_STREAM)
             sock.bind((listen.address, listen.port))
-            if kind is socket.SOCK_STREAM:
-                sock.listen(1)
         except OSError as error:
             sock.close()
             if error.errno != errno.EADDRNOTAVAIL:

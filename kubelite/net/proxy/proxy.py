@@ -99,6 +99,7 @@ class Proxy:
             before, after = {}, self._ruleset.datagrams()
         if not self._apply(script):
             return
+        self._ports.seal()
         self._forget(before, after)
         if script:
             log.info("%d services changed, in the kernel after %.0f ms", len(keys), 1000 * (time.monotonic() - began))

@@ -42,6 +42,7 @@ def is_free(protocol: str, port: int) -> bool:
 def test_held_until_no_longer_wanted(ports: Ports, protocol: str) -> None:
     wanted = Listen("", protocol, free_port())
     assert ports.claim(WEB, frozenset({wanted})) == frozenset()
+    ports.seal()
     assert not is_free(protocol, wanted.port)
     assert ports.claim(WEB, frozenset({wanted})) == frozenset()
     assert ports.claim(WEB, frozenset()) == frozenset()
@@ -77,3 +78,18 @@ def test_address_beside_the_same_node_port(ports: Ports) -> None:
 
 def test_protocol_without_sockets_is_believed(ports: Ports) -> None:
     assert ports.claim(WEB, frozenset({Listen("", "sctp", 30080)})) == frozenset()
+
+
+def test_connection_before_the_rules_is_refused_and_not_left_waiting(ports: Ports) -> None:
+    wanted = Listen("", "tcp", free_port())
+    ports.claim(WEB, frozenset({wanted}))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", wanted.port))
+
+
+def test_port_that_somebody_took_before_the_rules_is_told_next_time(ports: Ports) -> None:
+    wanted = Listen("", "tcp", free_port())
+    ports.claim(WEB, frozenset({wanted}))
+    with socket.create_server(("127.0.0.1", wanted.port)):
+        ports.seal()
+        assert ports.claim(WEB, frozenset({wanted})) == {wanted}
