@@ -50,6 +50,7 @@ from kubelite.node.docker_runtime import DockerRuntime
 from kubelite.node.kubelet import Kubelet
 from kubelite.node.node_status import register_node
 from kubelite.node.streams import NodeStreams
+from kubelite.node.usage import Usages
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.pki import Authority, kubeconfig, write_kubeconfig
@@ -207,7 +208,8 @@ class Cluster:
 
     async def _start_api(self) -> web.AppRunner:
         streams = NodeStreams(self._client, self._kubelet)
-        api = Api(self.registry, self._tokens, Pods(self.registry, streams), self._readiness(), self._address)
+        usages = Usages(self._runtime, self._kubelet)
+        api = Api(self.registry, self._tokens, Pods(self.registry, streams), usages, self._readiness(), self._address)
         runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await self._listen(runner, "127.0.0.1")

@@ -14,6 +14,8 @@ from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error
 from kubelite.api.authn import Authenticator
 from kubelite.api.discovery import Discovery
+from kubelite.api.metrics import PREFIX as METRICS
+from kubelite.api.metrics import Metrics, Usages
 from kubelite.api.negotiation import discovery_form
 from kubelite.api.openapi import OpenApi
 from kubelite.api.options import is_true
@@ -60,7 +62,13 @@ class Api:
     """Everything behind the port; `ready` are the checks of /readyz by name."""
 
     def __init__(
-        self, registry: Registry, tokens: TokenAuthority, pods: Pods, ready: Mapping[str, Check], address: str
+        self,
+        registry: Registry,
+        tokens: TokenAuthority,
+        pods: Pods,
+        usages: Usages,
+        ready: Mapping[str, Check],
+        address: str,
     ) -> None:
         self._registry = registry
         self._authenticator = Authenticator(registry, tokens)
@@ -68,6 +76,7 @@ class Api:
         self._discovery = Discovery(registry.kinds)
         self._openapi = OpenApi(registry.kinds)
         self._reviews = Reviews(tokens)
+        self._metrics = Metrics(registry, usages)
         self._ready = ready
         self._address = address
         resources, watches = Resources(registry), Watches(registry)
@@ -145,6 +154,8 @@ class Api:
         user = self._authenticator.user(request)
         if request.method == "POST" and (review := _review(request.path)):
             return await self._reviews.answer(request, *review, user)
+        if request.path.startswith(METRICS):
+            return await self._metrics.answer(request)
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kubelite.api import metrics
 from kubelite.config import KUBERNETES_VERSION
 from kubelite.registry.kind import Kind
 
@@ -59,6 +60,7 @@ class Discovery:
             self._kinds.setdefault((kind.group, kind.version), []).append(kind)
         for group_version in REVIEWS:
             self._kinds.setdefault(group_version, [])
+        self._kinds.setdefault((metrics.GROUP, metrics.VERSION), [])
 
     def api_versions(self, server: str) -> dict[str, Any]:
         return {
@@ -101,6 +103,8 @@ class Discovery:
                     "verbs": ["create"],
                 }
             )
+        if (group, version) == (metrics.GROUP, metrics.VERSION):
+            resources += map(_metrics_resource, metrics.RESOURCES)
         return {
             "kind": "APIResourceList",
             "apiVersion": "v1",
@@ -148,6 +152,11 @@ def _aggregated_resources(group: str, version: str, listed: list[dict[str, Any]]
             **{key: resource[key] for key in ("shortNames", "categories") if key in resource},
         }
     return list(found.values())
+
+
+def _metrics_resource(resource: tuple[str, str, bool]) -> dict[str, Any]:
+    name, kind, namespaced = resource
+    return {"name": name, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "list"]}
 
 
 def _resource(kind: Kind) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from kubelite.node.runtime import (
     NoSuchImage,
     RegistryUnavailable,
 )
+from kubelite.node.usage import Reading, reading_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -167,6 +169,10 @@ class DockerRuntime:
         if image is None:
             raise NoSuchImage(f"No such image: {reference}")
         return image
+
+    async def reading(self, container_id: str) -> Reading:
+        stats = await self._call(self.client.stats, container_id, stream=False, one_shot=True)
+        return reading_of(stats, time.monotonic())
 
     async def info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = await self._call(self.client.info)

@@ -98,6 +98,11 @@ class Kubelet:
         sandbox = worker.sandbox() if worker else None
         return sandbox.id if sandbox else ""
 
+    def running_containers(self, pod: Obj) -> dict[str, str]:
+        """The engine's ids of what runs in the pod, by container name."""
+        worker = self._workers.get(meta.uid(pod))
+        return {container.name: container.id for container in worker.records.running()} if worker else {}
+
     # --- the API's side ----------------------------------------------------------------------------------------------
 
     def _changed(self, change: Event) -> None:

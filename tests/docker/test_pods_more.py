@@ -227,3 +227,15 @@ def test_static_volumes_are_had_by_name_by_selector_and_on_their_node(kubelite: 
     )
     kubelite.wait("persistentvolumes", f"local-{suffix}", lambda v: (v or {})["status"]["phase"] == "Available")
     kubelite.kubectl("delete", "pv", f"local-{suffix}")
+
+
+def test_top_shows_what_containers_use(kubelite: Namespace) -> None:
+    create(kubelite, pod("busy", container={"command": ["sh", "-c", "while :; do :; done"]}))
+    kubelite.wait("pods", "busy")
+    header, row = kubelite.kubectl("top", "pods", "--containers", "-l", "app=busy").stdout.splitlines()
+    assert header.split() == ["POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]
+    name, container, cpu, memory = row.split()
+    assert (name, container) == ("busy", "main")
+    assert int(cpu.removesuffix("m")) > 50
+    assert memory.endswith("Mi")
+    assert node_name(kubelite) in kubelite.kubectl("top", "nodes").stdout

@@ -13,6 +13,7 @@ from kubelite.api.pods import Pods
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
 from tests.unit.api.caller import Caller, FakeStreams
+from tests.unit.api.measured import Measured
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def tokens(registry: Registry) -> TokenAuthority:
 @pytest.fixture
 async def call(registry: Registry, tokens: TokenAuthority, streams: FakeStreams) -> AsyncIterator[Caller]:
     ready = {"ping": lambda: None}
-    api = Api(registry, tokens, Pods(registry, streams), ready, "127.0.0.1:6443")
+    api = Api(registry, tokens, Pods(registry, streams), Measured(), ready, "127.0.0.1:6443")
     token = tokens.issue(registry.get("serviceaccounts", "default", "default"))
     server = TestServer(api.application())
     async with TestClient(server) as client:

@@ -1,0 +1,101 @@
+"""metrics.k8s.io/v1beta1, which `kubectl top` reads: what nodes and pods use at this moment.
+
+Shaped as kubernetes-sigs/metrics-server's answers; measured anew for each request, by the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from aiohttp import web
+
+from kubelite import errors
+from kubelite.api import selection
+from kubelite.api.answer import Answer, send
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+from kubelite.registry.registry import Registry
+
+GROUP, VERSION = "metrics.k8s.io", "v1beta1"
+PREFIX = f"/apis/{GROUP}/{VERSION}/"
+RESOURCES: Sequence[tuple[str, str, bool]] = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
+WINDOW = "200ms"
+
+Usage = tuple[int, int]  # nanocores, bytes
+
+
+class Usages(Protocol):
+    async def of(self, pods: Iterable[Obj]) -> Mapping[str, Mapping[str, Usage]]:
+        """By pod uid and container name; containers that don't run are left out."""
+        ...
+
+
+class Metrics:
+    """`answer` handles every path of the group."""
+
+    def __init__(self, registry: Registry, usages: Usages) -> None:
+        self._registry = registry
+        self._usages = usages
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed()
+        match request.path.removeprefix(PREFIX).strip("/").split("/"):
+            case ["nodes"]:
+                return self._list(request, "NodeMetrics", await self._nodes(self._selected(request, "nodes", None)))
+            case ["nodes", name]:
+                return send(request, Answer((await self._nodes([self._registry.get("nodes", None, name)]))[0]))
+            case ["pods"]:
+                return self._list(request, "PodMetrics", await self._pods(self._selected(request, "pods", None)))
+            case ["namespaces", namespace, "pods"]:
+                return self._list(request, "PodMetrics", await self._pods(self._selected(request, "pods", namespace)))
+            case ["namespaces", namespace, "pods", name]:
+                found = await self._pods([self._registry.get("pods", namespace, name)])
+                if not found:
+                    raise errors.not_found("pods", f"{namespace}/{name}", GROUP)
+                return send(request, Answer(found[0]))
+        raise errors.page_not_found()
+
+    def _selected(self, request: web.Request, plural: str, namespace: str | None) -> list[Obj]:
+        chosen = selection.of_query(self._registry.kind(plural), request.query)
+        return [obj for obj in self._registry.list(plural, namespace) if chosen.matches(obj)]
+
+    def _list(self, request: web.Request, kind: str, items: list[Obj]) -> web.StreamResponse:
+        body = {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": items}
+        return send(request, Answer(body))
+
+    async def _pods(self, pods: Iterable[Obj]) -> list[Obj]:
+        measured = list(pods)
+        found = await self._usages.of(measured)
+        return [self._pod(pod, found[meta.uid(pod)]) for pod in measured if meta.uid(pod) in found]
+
+    def _pod(self, pod: Obj, containers: Mapping[str, Usage]) -> Obj:
+        shown = [{"name": name, "usage": _amounts([usage])} for name, usage in sorted(containers.items())]
+        return {**self._measured("PodMetrics", pod), "containers": shown}
+
+    async def _nodes(self, nodes: Iterable[Obj]) -> list[Obj]:
+        """A node's usage is that of everything kubelite runs on it."""
+        found = await self._usages.of(self._registry.list("pods"))
+        on: dict[str, list[Usage]] = {}
+        for pod in self._registry.list("pods"):
+            on.setdefault(pod["spec"].get("nodeName") or "", []).extend(found.get(meta.uid(pod), {}).values())
+        return [
+            {**self._measured("NodeMetrics", node), "usage": _amounts(on.get(meta.name(node), []))} for node in nodes
+        ]
+
+    def _measured(self, kind: str, obj: Obj) -> Obj:
+        now = meta.format_time(self._registry.now())
+        metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "labels") if key in obj["metadata"]}
+        return {
+            "kind": kind,
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "metadata": {**metadata, "creationTimestamp": now},
+            "timestamp": now,
+            "window": WINDOW,
+        }
+
+
+def _amounts(usages: Iterable[Usage]) -> dict[str, str]:
+    listed = list(usages)
+    return {"cpu": f"{sum(cpu for cpu, _ in listed)}n", "memory": f"{sum(memory for _, memory in listed) // 1024}Ki"}

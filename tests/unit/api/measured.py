@@ -1,0 +1,18 @@
+"""What pods use, as tests say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
+
+
+class Measured:
+    """Every container of every pod that is asked for uses 250m and 3 MiB."""
+
+    async def of(self, pods: Iterable[Obj]) -> dict[str, dict[str, tuple[int, int]]]:
+        return {
+            meta.uid(pod): {container["name"]: (250_000_000, 3 << 20) for container in pod["spec"]["containers"]}
+            for pod in pods
+        }
