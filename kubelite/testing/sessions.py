@@ -58,13 +58,19 @@ def _start(pid: int) -> str:
 
 
 def sweep(endpoint: Endpoint | None) -> list[str]:
-    """Remove what killed sessions left on the engine and on disk; the names of the clusters that it was."""
+    """Remove what killed sessions left on the engine and on disk; the names of the clusters that it was.
+
+    What can't be removed now is tried again by the next session: it must not keep this one from running.
+    """
+    from docker.errors import DockerException
+
     left = {settings.name: settings for settings in _on_disk()}
     if endpoint is not None:
         with closing(find.connect(endpoint)) as client:
             left = {settings.name: settings for settings in _on_engine(client)} | left
     for settings in left.values():
-        lifecycle.delete(settings, endpoint, lambda text: None)
+        with suppress(DockerException, OSError):
+            lifecycle.delete(settings, endpoint, lambda text: None)
     return sorted(left)
 
 

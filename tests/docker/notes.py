@@ -52,11 +52,6 @@ class Notes:
     def settings(self) -> Settings:
         return self.view.settings
 
-    @property
-    def dns(self) -> str:
-        """Where the pods' resolv.conf points; the notes' 10.254.0.2 takes service rules."""
-        return str(self.settings.dns_pod_address)
-
     def service_address(self, last: str) -> str:
         """The notes' `10.254.<last>`, or its counterpart where that range was taken."""
         return self._local(f"10.254.{last}")
@@ -125,7 +120,7 @@ class Notes:
 
     def nslookup(self, name: str) -> str:
         """Asked from inside a pod."""
-        return self.kubectl(f"exec tools -- nslookup {name} {self.dns}")
+        return self.kubectl(f"exec tools -- nslookup {name} {self.service_address('0.2')}")
 
     def resolve(self, name: str, kind: str = "A") -> list[str]:
         """Asked from the host."""
@@ -136,7 +131,7 @@ class Notes:
 
     def _resolver(self) -> Resolver:
         resolver = Resolver(configure=False)
-        resolver.nameservers = [self.dns]
+        resolver.nameservers = [str(self.settings.dns_pod_address)]
         return resolver
 
 
