@@ -14,6 +14,7 @@ from kubelite.api.negotiation import Form
 from kubelite.errors import StatusError
 
 _JSON = Form()
+_LARGE = 128 * 1024  # from here on answers are compressed, as upstream does, and not in the event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,13 @@ def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Respon
     content = msgspec.json.encode(answer.body)
     if form.yaml:
         content = yaml.safe_dump(msgspec.json.decode(content), sort_keys=False).encode()
-    response = web.Response(body=content, status=answer.status, content_type=form.content_type)
+    response = web.Response(
+        body=content, status=answer.status, content_type=form.content_type, zlib_executor_size=_LARGE
+    )
     for warning in dict.fromkeys(answer.warnings):
         escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')
-    if len(content) > 16_384:
+    if len(content) > _LARGE:
         response.enable_compression()
     return response
 

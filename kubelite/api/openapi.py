@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Callable, Iterable
 
@@ -26,27 +27,28 @@ class OpenApi:
         self._compressed: dict[str, bytes] = {}
 
     async def v2(self, request: web.Request) -> web.StreamResponse:
-        return self._send(request, self._v2.etag, openapi_v2.MEDIA_TYPE, lambda: self._v2.document)
+        return await self._send(request, self._v2.etag, openapi_v2.MEDIA_TYPE, lambda: self._v2.document)
 
     async def v3_index(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=self._v3.index, content_type="application/json")
 
     async def v3(self, request: web.Request) -> web.StreamResponse:
         key = request.match_info["path"]
-        document = self._v3.document(key)
-        if document is None:
+        if key not in self._v3.keys:
             raise errors.page_not_found()
-        return self._send(request, self._v3.etag(key), "application/json", lambda: document)
+        return await self._send(request, self._v3.etag(key), "application/json", lambda: self._v3.document(key))
 
-    def _send(
+    async def _send(
         self, request: web.Request, etag: str, content_type: str, document: Callable[[], bytes]
     ) -> web.StreamResponse:
+        """A document is built and compressed in a thread: that takes longer than requests may wait."""
         headers = {"ETag": f'"{etag}"', "Vary": "Accept-Encoding"}
         if request.headers.get("If-None-Match", "").strip('"') == etag:
             return web.Response(status=304, headers=headers)
         if "gzip" not in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=document(), headers=headers, content_type=content_type)
+            body = await asyncio.to_thread(document)
+            return web.Response(body=body, headers=headers, content_type=content_type)
         if etag not in self._compressed:
-            self._compressed[etag] = gzip.compress(document(), 5)
+            self._compressed[etag] = await asyncio.to_thread(lambda: gzip.compress(document(), 5))
         headers["Content-Encoding"] = "gzip"
         return web.Response(body=self._compressed[etag], headers=headers, content_type=content_type)

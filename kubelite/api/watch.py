@@ -59,18 +59,18 @@ class Encoder:
         self._form = form
         self._include = include
         self._header = True
+        self._as_stored = form.type == "object" and kind.stored_as is None
 
     def line(self, type: str, stored: Stored) -> bytes:
-        return msgspec.json.encode({"type": type, "object": self._shown(stored)}) + b"\n"
+        shown = stored.raw if self._as_stored else msgspec.json.encode(self._shown(stored))
+        return b'{"type":"%s","object":%s}\n' % (type.encode(), shown)
 
     def _shown(self, stored: Stored) -> Any:
         if self._form.type == "Table":
             return self._table([stored.object], str(stored.revision))
         if self._form.type == "PartialObjectMetadata":
             return partial_metadata(stored.object)
-        if self._kind.stored_as:
-            return self._kind.encode(stored.object)
-        return msgspec.Raw(stored.raw)
+        return self._kind.encode(stored.object)
 
     def _table(self, objects: list[Obj], revision: str) -> dict[str, Any]:
         metadata = {"resourceVersion": revision}
@@ -160,13 +160,13 @@ class Watches:
         while (left := end - loop.time()) > 0:
             try:
                 async with asyncio.timeout(min(left, BOOKMARK_EVERY)):
-                    change = await anext(watch)
+                    changes = await watch.batch()
             except TimeoutError:
                 if asked.bookmarks:
                     await response.write(encoder.bookmark(self._registry.store.revision))
                 continue
             except StopAsyncIteration:
                 return
-            seen = selected(change, chosen, namespace)
-            if seen is not None:
-                await response.write(encoder.line(*seen))
+            seen = (selected(change, chosen, namespace) for change in changes)
+            if lines := b"".join(encoder.line(*event) for event in seen if event is not None):
+                await response.write(lines)

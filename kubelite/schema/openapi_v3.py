@@ -7,7 +7,7 @@ costs nothing. Read by kubectl (explain, apply, validation) and by clients that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,11 @@ class OpenApiV3:
         ]
         return hashlib.sha256(msgspec.json.encode([self._version, str(self._prose), parts])).hexdigest().upper()
 
-    def document(self, key: str) -> bytes | None:
-        if key not in self._resources:
-            return None
+    @property
+    def keys(self) -> Collection[str]:
+        return self._resources.keys()
+
+    def document(self, key: str) -> bytes:
         if key not in self._documents:
             self._documents[key] = msgspec.json.encode(self._build(self._resources[key]))
         return self._documents[key]

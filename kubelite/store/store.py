@@ -120,12 +120,22 @@ class Watch(AsyncIterator[Change]):
         self._store.unsubscribe(self)
 
     async def __anext__(self) -> Change:
+        await self._arrival()
+        return self._waiting.popleft()
+
+    async def batch(self) -> list[Change]:
+        """Everything that is waiting, at least one change; StopAsyncIteration when the watch has ended."""
+        await self._arrival()
+        changes = list(self._waiting)
+        self._waiting.clear()
+        return changes
+
+    async def _arrival(self) -> None:
         while not self._waiting:
             if self._closed:
                 raise StopAsyncIteration
             self._filled.clear()
             await self._filled.wait()
-        return self._waiting.popleft()
 
 
 Resource = dict[str, dict[str, Stored]]  # namespace ("" for cluster-scoped) -> name -> object
