@@ -375,7 +375,9 @@ def _remove_from_engine(settings: Settings, client: docker.DockerClient, progres
             return found
         if containers:
             progress(f"removing {len(containers)} containers")
+        if containers or not found:
             service_rules.remove(client, settings, images.KUBELITE)
+        if containers:
             _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
             deadline = time.monotonic() + LET_GO_SECONDS
         if stuck := _remove_networks(client, networks):
