@@ -368,36 +368,13 @@ class PodWorker:
         await self.predecessor_gone()
         self.dead.set()
         self.publish(terminated=True)
-        await self._let_go()
-        await self._clean_up()
-
-    async def _let_go(self) -> None:
-        """Remove the object, as soon as the state can be written."""
-        while self.pod() is not None:
-            try:
-                self.services.client.delete("pods", self.namespace, self.name, grace=0, uid=self.uid)
-            except StatusError as error:
-                if error.code >= 500:
-                    await asyncio.sleep(WRITE_RETRY)
-                    continue
-            return
+        await termination.let_go(self)
+        await termination.clean_up(self)
 
     async def _publish_news(self) -> None:
         while True:
             await self.signal.wait()
             self.publish()
-
-    async def _clean_up(self) -> None:
-        """Containers, address and directory. The engine may be away; this comes back until it's done."""
-        while left := self.records.all():
-            try:
-                await asyncio.gather(*(self.remove(container.id) for container in left))
-            except EngineError as error:
-                log.info("%s/%s: %s", self.namespace, self.name, error)
-                await asyncio.sleep(ENGINE_RETRY)
-        self.services.addresses.release(self.uid)
-        self.services.images.forget(self.uid)
-        await self.disk.tear_down()
 
     # --- adoption ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Ends containers: preStop, the stop signal, and SIGKILL at the deadline. Called by the pod worker.
+"""Ends containers (preStop, the stop signal, SIGKILL at the deadline), then the pod. Called by the pod worker.
 
 Follows upstream's `killContainer` and its termination ordering: preStop hooks of all containers run at once, sidecars
 get their signal only when the regular containers are gone, last one first.
@@ -7,10 +7,12 @@ get their signal only when the regular containers are gone, last one first.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from kubelite.errors import StatusError
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.runtime import Container, EngineError
 from kubelite.node.view import container_of, field_path, init_containers, restarts_always
@@ -19,6 +21,8 @@ from kubelite.objects.meta import Obj
 
 if TYPE_CHECKING:
     from kubelite.node.pod_worker import PodWorker
+
+log = logging.getLogger(__name__)
 
 SHUTDOWN_WINDOW = timedelta(seconds=2)  # what a container gets at least, though its preStop hook used up the grace
 RETRY = 1.0
@@ -188,3 +192,28 @@ async def _refresh(worker: PodWorker, container: Container) -> None:
         worker.observed(found)
     if found is not None and found.state == "running":
         await worker.signal.wait(RETRY)
+
+
+async def let_go(worker: PodWorker) -> None:
+    """Remove the object, as soon as the state can be written."""
+    while worker.pod() is not None:
+        try:
+            worker.services.client.delete("pods", worker.namespace, worker.name, grace=0, uid=worker.uid)
+        except StatusError as error:
+            if error.code >= 500:
+                await asyncio.sleep(RETRY)
+                continue
+        return
+
+
+async def clean_up(worker: PodWorker) -> None:
+    """Containers, address and directory. The engine may be away; this comes back until it's done."""
+    while left := worker.records.all():
+        try:
+            await asyncio.gather(*(worker.remove(container.id) for container in left))
+        except EngineError as error:
+            log.info("%s/%s: %s", worker.namespace, worker.name, error)
+            await asyncio.sleep(RETRY)
+    worker.services.addresses.release(worker.uid)
+    worker.services.images.forget(worker.uid)
+    await worker.disk.tear_down()

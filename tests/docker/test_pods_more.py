@@ -239,3 +239,44 @@ def test_top_shows_what_containers_use(kubelite: Namespace) -> None:
     assert int(cpu.removesuffix("m")) > 50
     assert memory.endswith("Mi")
     assert node_name(kubelite) in kubelite.kubectl("top", "nodes").stdout
+
+
+def test_pod_past_its_deadline_fails(kubelite: Namespace) -> None:
+    create(kubelite, pod("late", activeDeadlineSeconds=2, terminationGracePeriodSeconds=1))
+    found = kubelite.wait("pods", "late", lambda p: p is not None and p["status"].get("phase") == "Failed")
+    assert found["status"]["reason"] == "DeadlineExceeded"
+    assert found["status"]["message"] == "Pod was active on the node longer than the specified deadline"
+
+
+def test_resolver_is_as_the_manifest_has_it(kubelite: Namespace) -> None:
+    config = {"nameservers": ["9.9.9.9"], "searches": ["a.b"], "options": [{"name": "ndots", "value": "2"}]}
+    create(
+        kubelite,
+        pod(
+            "resolver",
+            dnsPolicy="None",
+            dnsConfig=config,
+            hostname="db",
+            subdomain="headless",
+            setHostnameAsFQDN=True,
+            hostAliases=[{"ip": "1.2.3.4", "hostnames": ["one", "two"]}],
+        ),
+    )
+    kubelite.wait("pods", "resolver")
+    full = f"db.headless.{kubelite.namespace}.svc.cluster.local"
+    assert kubelite.exec("resolver", "cat", "/etc/resolv.conf") == "search a.b\nnameserver 9.9.9.9\noptions ndots:2\n"
+    assert kubelite.exec("resolver", "hostname") == f"{full}\n"
+    assert "1.2.3.4\tone\ttwo" in kubelite.exec("resolver", "cat", "/etc/hosts")
+
+
+def test_failing_post_start_hook_ends_its_container(kubelite: Namespace) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "exit 3"]}}}
+    create(kubelite, pod("hooked", terminationGracePeriodSeconds=1, container={"lifecycle": hook}))
+    kubelite.wait("pods", "hooked", lambda p: bool(p and _first(p).get("restartCount")))
+    events = kubelite.kubectl("get", "events", "--field-selector", "involvedObject.name=hooked").stdout
+    assert "FailedPostStartHook" in events
+    assert "PostStartHook failed" in events
+
+
+def _first(found: Obj) -> Obj:
+    return dict((found["status"].get("containerStatuses") or [{}])[0])
