@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kubelite.node.group_rights import grant
 from kubelite.node.volume_payload import File, VolumeError
 
 DATA = "..data"
@@ -52,11 +53,9 @@ def _write(directory: Path, files: Mapping[str, File], group: int | None) -> Non
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
-        if group is None:
-            path.chmod(file.mode)
-        else:
-            os.chown(path, -1, group)
-            path.chmod(file.mode | 0o440)
+        path.chmod(file.mode)
+        if group is not None:
+            grant(path, group, 0o440)
 
 
 def _link(volume: Path, files: Mapping[str, File]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.environment import Surroundings
+from kubelite.node.group_rights import grant
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -133,11 +134,8 @@ def _own(root: Path, group: int | None) -> None:
         return
     for directory, _, files in os.walk(root):
         for path in (Path(directory), *(Path(directory) / name for name in files)):
-            if path.is_symlink():
-                continue
-            os.chown(path, -1, group)
-            extra = 0o2770 if path.is_dir() else 0o660
-            path.chmod(stat.S_IMODE(path.stat().st_mode) | extra)
+            if not path.is_symlink():
+                grant(path, group, 0o2770 if path.is_dir() else 0o660)
 
 
 def _ephemeral(pod: Obj, name: str, context: VolumeContext) -> Volume:
