@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from kubelite.config import LABEL_CLUSTER, LABEL_SERVICE_CIDR, Settings
+from kubelite.config import LABEL_CLUSTER, LABEL_CONTAINER_NAME, LABEL_SERVICE_CIDR, Settings
 from kubelite.engine import EngineError, find, images, service_rules
 from kubelite.engine.find import Endpoint
 from kubelite.engine.locks import exclusive
@@ -38,6 +38,7 @@ PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network(
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 STOP_SECONDS = 15.0
 CONTAINER_STOP_SECONDS = 10
+WORKERS = 8
 LET_GO_SECONDS = 5.0
 
 
@@ -306,7 +307,7 @@ def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, k
             progress(f"stopping {len(running)} containers")
             # The rules last: what stops may still have to reach other pods.
             others = [one for one in running if not service_rules.is_proxy(one)]
-            _each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), _apps_first(others))
+            _each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), others)
             service_rules.remove(client, settings, images.KUBELITE)
     return stopped or bool(running)
 
@@ -334,9 +335,10 @@ def _labelled(settings: Settings) -> dict[str, Any]:
     return {"label": [f"{LABEL_CLUSTER}={settings.name}"]}
 
 
-def _apps_first(containers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sandboxes go last: they hold the network of the others."""
-    return sorted(containers, key=lambda one: (one.get("Labels") or {}).get("io.kubernetes.container.name") == "POD")
+def _apps_and_sandboxes(containers: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Sandboxes go last: they hold the network of the others, which may need it to the end."""
+    sandboxes = [one for one in containers if (one.get("Labels") or {}).get(LABEL_CONTAINER_NAME) == "POD"]
+    return [one for one in containers if one not in sandboxes], sandboxes
 
 
 def _each(action: Callable[[dict[str, Any]], Any], containers: Sequence[dict[str, Any]]) -> None:
@@ -346,8 +348,9 @@ def _each(action: Callable[[dict[str, Any]], Any], containers: Sequence[dict[str
         with contextlib.suppress(docker.errors.NotFound):
             action(container)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(tolerant, containers))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for part in _apps_and_sandboxes(containers):
+            list(pool.map(tolerant, part))
 
 
 def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_volumes: bool = False) -> bool:
@@ -378,7 +381,7 @@ def _remove_from_engine(settings: Settings, client: docker.DockerClient, progres
         if containers or not found:
             service_rules.remove(client, settings, images.KUBELITE)
         if containers:
-            _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), _apps_first(containers))
+            _each(lambda one: client.api.remove_container(one["Id"], force=True, v=True), containers)
             deadline = time.monotonic() + LET_GO_SECONDS
         if stuck := _remove_networks(client, networks):
             if time.monotonic() > deadline:

@@ -13,7 +13,7 @@ import pytest
 from kubelite import lifecycle
 from kubelite.config import LABEL_CLUSTER
 from kubelite.engine.images import PAUSE
-from tests.docker.running_cluster import PATIENCE, Cluster, deleted_after, eventually, new_cluster
+from tests.docker.running_cluster import PATIENCE, Cluster, container, deleted_after, eventually, new_cluster
 
 
 @pytest.fixture
@@ -165,6 +165,45 @@ def test_strangers_of_the_same_names_are_left_alone(cluster: Cluster) -> None:
             engine.remove_container(stranger, force=True)
             with contextlib.suppress(Exception):
                 engine.remove_network(network)
+
+
+def test_two_clusters_live_side_by_side_and_end_apart(cluster: Cluster) -> None:
+    with deleted_after(new_cluster(cluster.settings.home)) as other:
+        for one in (cluster, other):
+            one.up()
+            one.create_set("web", 1)
+        for one in (cluster, other):
+            one.settled("web", 1)
+        mine, its = cluster.settings, other.settings
+        assert not mine.pod_cidr.overlaps(its.pod_cidr)
+        assert not mine.service_cidr.overlaps(its.service_cidr)
+        assert mine.api_port != its.api_port
+        before = other.running()
+        cluster.hang_up()
+        cluster.run("delete")
+        assert other.running() == before
+        assert other.command("status").returncode == 0
+        assert other.execute("web-0", "cat", "/data/lives") == "web-0\n"
+        assert networks(other) == [its.network]
+
+
+def test_down_ends_containers_while_their_network_is_there(cluster: Cluster) -> None:
+    """What an application says when it is told to end still reaches others."""
+    cluster.up()
+    farewell = "trap 'sleep 1; ip=$(hostname -i); grep -q eth0 /proc/net/dev && echo $ip > /data/farewell; exit' TERM"
+    script = f"{farewell}; sleep 3600 & wait"
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    claims = "/api/v1/namespaces/default/persistentvolumeclaims"
+    cluster.client.request("POST", claims, {"metadata": {"name": "data"}, "spec": claim})
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    mount = {"name": "data", "mountPath": "/data"}
+    cluster.create_pod("last", containers=[container(script, volumeMounts=[mount])], volumes=[volume])
+    cluster.ready("last")
+    address = cluster.status("last")["podIP"]
+    cluster.hang_up()
+    cluster.run("down")
+    (directory,) = cluster.settings.volumes.iterdir()
+    assert (directory / "farewell").read_text().strip() == address
 
 
 def clear_engine(cluster: Cluster) -> None:
