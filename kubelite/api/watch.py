@@ -21,7 +21,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
-from kubelite.store import Change, Expired, Stored, Watch
+from kubelite.store import BACKLOG, Change, Expired, Stored, Watch
 
 BOOKMARK_EVERY = 60.0
 LONGEST = (1800, 3600)  # seconds of a watch that asks for no timeout: spread, so that not all come back at once
@@ -111,7 +111,7 @@ class Watches:
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         try:
-            watch = self._registry.store.watch([kind.resource], asked.since)
+            watch = self._registry.store.watch([kind.resource], asked.since, BACKLOG)
         except Expired:
             return await self._expired(request, response, asked)
         try:

@@ -45,7 +45,7 @@ DELETE FROM objects AS o WHERE revision <= ?1 AND revision < ?2 AND (deleted OR 
 
 HISTORY = 4000  # changes that a watch can still be resumed from
 DECODED = 200  # of these, how many keep their decoded form
-BACKLOG = 20_000  # events that one slow watcher may have waiting
+BACKLOG = 20_000  # events that a slow client may have waiting
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict).decode
@@ -99,15 +99,18 @@ class Change:
 class Watch(AsyncIterator[Change]):
     """Changes of some resources in order; ends when closed, by either side or because the reader fell far behind."""
 
-    def __init__(self, store: Store, resources: Collection[str], backlog: Iterator[Change]) -> None:
+    def __init__(
+        self, store: Store, resources: Collection[str], backlog: Iterator[Change], most: int | None = None
+    ) -> None:
         self._store = store
+        self._most = most
         self.resources = frozenset(resources)
         self._waiting = deque(backlog)
         self._filled = asyncio.Event()
         self._closed = False
 
     def push(self, change: Change) -> None:
-        if len(self._waiting) >= BACKLOG:
+        if self._most is not None and len(self._waiting) >= self._most:
             self._waiting.clear()
             self.close()
         else:
@@ -272,15 +275,18 @@ class Store:
 
     # watches
 
-    def watch(self, resources: Collection[str], since: int | None = None) -> Watch:
-        """Changes after revision `since` (None: from now on); Expired when the history no longer reaches back."""
+    def watch(self, resources: Collection[str], since: int | None = None, most: int | None = None) -> Watch:
+        """Changes after revision `since` (None: from now on); Expired when the history no longer reaches back.
+
+        A watch with more than `most` changes waiting is closed: its reader has to list again.
+        """
         if since is None or since == self.revision:
             backlog: Iterator[Change] = iter(())
         elif since < self._oldest or since > self.revision:
             raise Expired(since)
         else:
             backlog = (c for c in self._since(since) if c.resource in resources)
-        watch = Watch(self, resources, backlog)
+        watch = Watch(self, resources, backlog, most)
         self._watches.add(watch)
         return watch
 

@@ -167,3 +167,11 @@ def test_a_file_that_is_opened_again_and_again_is_compacted(tmp_path: Path) -> N
         store.close()
     assert rows <= 13
     assert Store(tmp_path / "state.db").revision == 41
+
+
+async def test_a_watch_with_a_limit_ends_when_its_reader_falls_behind_and_others_go_on(store: Store) -> None:
+    slow, patient = store.watch(["pods"], most=2), store.watch(["pods"])
+    for number in range(4):
+        store.put("pods", "n", f"p{number}", obj(f"p{number}"))
+    assert [change async for change in slow] == []
+    assert len(await take(patient, 4)) == 4
