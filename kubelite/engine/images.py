@@ -109,7 +109,12 @@ def ensure(client: docker.DockerClient, names: Sequence[str] = NAMES, progress: 
         return
     with _one_builder():
         wanted = [image for image in status(client, names) if not image.usable]
-        _build(client, [image.name for image in wanted if not _pulled(client, image, progress)], progress)
+        try:
+            _build(client, [image.name for image in wanted if not _pulled(client, image, progress)], progress)
+        except EngineError as error:
+            if any(image.state is State.MISSING for image in status(client, names)):
+                raise
+            progress(f"the images at hand are used, made from older sources: {error.message}")
 
 
 def _pulled(client: docker.DockerClient, image: ImageStatus, progress: Progress) -> bool:

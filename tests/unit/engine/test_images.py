@@ -7,7 +7,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from kubelite.engine import base, builder, images, registry, sources, wheels
+from kubelite.engine import EngineError, base, builder, images, registry, sources, wheels
 from kubelite.engine.images import LABEL, LABEL_SOURCE, State, judge
 
 
@@ -146,6 +146,22 @@ def test_change_of_requirements_rebuilds_the_interpreters_image(
     monkeypatch.setattr(sources, "requirements", lambda: ["aiohttp>=9"])
     ensure(engine)
     assert engine.built == ["python", "kubelite"]
+
+
+def test_an_older_image_serves_where_the_new_one_cannot_be_made(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*arguments: Any) -> None:
+        raise EngineError("the package index does not answer")
+
+    monkeypatch.setattr(wheels, "install", offline)
+    with pytest.raises(EngineError):
+        ensure(engine, "kubelite")
+    monkeypatch.setattr(wheels, "install", lambda requirements, target, architecture: None)
+    ensure(engine, "kubelite")
+    monkeypatch.setattr(sources, "requirements", lambda: ["aiohttp>=9"])
+    monkeypatch.setattr(wheels, "install", offline)
+    assert "the package index does not answer" in ensure(engine, "kubelite")[-1]
 
 
 @pytest.mark.parametrize(
