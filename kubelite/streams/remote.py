@@ -123,7 +123,13 @@ class ChannelRemote:
             await self._socket.close()
 
     async def greet(self) -> None:
-        """An empty message, as upstream sends it: tells waiting clients that the connection stands."""
+        """An empty message, as upstream sends it: tells waiting clients that the connection stands.
+
+        Those of v5 don't wait: kubectl 1.30 to 1.32 starts to read before it has its streams, and complains on stderr
+        of a message that is there that early.
+        """
+        if self._protocol.closes_channels:
+            return
         first = Channel.STDOUT if self._options.stdout else Channel.STDERR if self._options.stderr else Channel.ERROR
         await self._send(first, b"")
 

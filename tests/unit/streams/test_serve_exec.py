@@ -236,7 +236,6 @@ async def test_websocket_text_messages_are_taken_as_bytes(run: Any) -> None:
 async def test_websocket_resize_reaches_the_terminal(run: Any) -> None:
     client = await run(forever)
     socket = await client.ws_connect("/exec?stdin=1&stdout=1&tty=1", protocols=("v5.channel.k8s.io",))
-    await socket.receive()
     await socket.send_bytes(b'\x04{"Width":80,"Height":24}')
     await client.started.wait()
     await client.processes[0].resized.wait()
@@ -244,10 +243,17 @@ async def test_websocket_resize_reaches_the_terminal(run: Any) -> None:
     await socket.close()
 
 
+@pytest.mark.parametrize(("protocol", "first"), [("v5.channel.k8s.io", b"\x01out"), ("v4.channel.k8s.io", b"\x01")])
+async def test_websocket_greets_those_who_wait_for_it(run: Any, protocol: str, first: bytes) -> None:
+    socket = await (await run(complain)).ws_connect(ALL, protocols=(protocol,))
+    assert (await socket.receive()).data == first
+    await socket.close()
+
+
 async def test_websocket_client_that_closes_lets_go_of_the_process(run: Any) -> None:
     client = await run(forever)
     socket = await client.ws_connect(ALL, protocols=("v5.channel.k8s.io",))
-    await socket.receive()
+    await client.started.wait()
     await socket.close()
     await client.processes[0].closed.wait()
 
