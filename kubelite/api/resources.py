@@ -30,6 +30,12 @@ def write_options(request: web.Request, kind: WriteKind, *, apply: bool = False)
     return options.write_options(request.query, request.headers.get("User-Agent", ""), kind, apply=apply)
 
 
+_ORPHANS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "or set propagationPolicy=Orphan to suppress this warning"
+)
+
+
 class Resources:
     """Handlers of the generic verbs."""
 
@@ -152,7 +158,8 @@ class Resources:
         wanted = await body.read_delete_options(request)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         deleted = self._registry.delete_stored(target.kind.storage, stored, **wanted.arguments)
-        return self._deleted(request, target, deleted)
+        orphaned = target.kind.orphans_by_default and wanted.propagation is None
+        return self._deleted(request, target, deleted, [_ORPHANS] if orphaned else [])
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = await body.read_delete_options(request)
@@ -185,10 +192,12 @@ class Resources:
         shown = One(kind, obj, raw).shown(form, request.query, self._registry.now())
         return send(request, Answer(shown, status, texts), form)
 
-    def _deleted(self, request: web.Request, target: Target, deleted: Deleted) -> web.StreamResponse:
+    def _deleted(
+        self, request: web.Request, target: Target, deleted: Deleted, warnings: Sequence[str]
+    ) -> web.StreamResponse:
         if not deleted.gone or target.kind.returns_deleted:
-            return self._one(request, target, deleted.object)
-        return send(request, Answer(deleted_status(target.kind, deleted.object)))
+            return self._one(request, target, deleted.object, warnings=warnings or None)
+        return send(request, Answer(deleted_status(target.kind, deleted.object), 200, warnings))
 
 
 def _check_name(obj: Obj, target: Target) -> None:

@@ -93,6 +93,7 @@ class Kind:
     verbs: Sequence[str] = STANDARD_VERBS
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
     counts_generations: bool = False  # metadata.generation, though it has no status
+    orphans_by_default: bool = False  # a DELETE that says nothing of dependents leaves them behind
     returns_deleted: bool = False  # DELETE answers with the object that is gone, not with a Status
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT may leave out the resourceVersion

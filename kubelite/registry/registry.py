@@ -332,6 +332,8 @@ class Registry:
             raise errors.forbidden("namespaces", stored.name, "this namespace may not be deleted")
         self._check_deletion_preconditions(kind, old, uid, resource_version)
         period = strategy.grace_period(kind, old, grace)
+        if propagation is None and kind.orphans_by_default and not strategy.has_propagation(old):
+            propagation = "Orphan"
         marked = strategy.marked_for_deletion(old, period, propagation, self.now())
         gone = strategy.may_go(marked)
         if dry_run or (not gone and marked == old):

@@ -136,6 +136,11 @@ def marked_for_deletion(obj: Obj, grace: int, propagation: Propagation | None, n
     return marked
 
 
+def has_propagation(obj: Obj) -> bool:
+    """What becomes of the dependents has been decided."""
+    return not {ORPHAN, FOREGROUND}.isdisjoint(obj["metadata"].get("finalizers") or ())
+
+
 def _set_propagation_finalizer(metadata: Obj, propagation: Propagation | None) -> None:
     wanted = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(propagation or "")
     if propagation is None:

@@ -207,6 +207,7 @@ JOB = Kind(
     default=_default,
     prepare=_prepare,
     validate=_validate,
+    orphans_by_default=True,
     fields={"status.successful": lambda job: str((job.get("status") or {}).get("succeeded", 0))},
     warnings=workload_warnings,
 )

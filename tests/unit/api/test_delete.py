@@ -181,3 +181,13 @@ async def test_updates_in_protobuf(call: Caller) -> None:
     message = b"\x0a\x03\x0a\x01a" + b"\x12\x06\x0a\x01n\x12\x01w"  # metadata.name, data
     answer = await call("PUT", f"{MAPS}/a", protobuf("ConfigMap", message), "application/vnd.kubernetes.protobuf")
     assert (answer.status, answer.json["data"]) == (200, {"n": "w"})
+
+
+@pytest.mark.parametrize(("query", "warned"), [("", True), ("?propagationPolicy=Background", False)])
+async def test_deleting_a_job_warns_of_the_pods_that_stay(call: Caller, query: str, warned: bool) -> None:
+    jobs = "/apis/batch/v1/namespaces/default/jobs"
+    template = {"spec": {**pod()["spec"], "restartPolicy": "Never"}}
+    await call.post(jobs, {"metadata": {"name": "sum"}, "spec": {"template": template}})
+    answer = await call.delete(f"{jobs}/sum{query}")
+    assert answer.status == 200
+    assert any("child pods are preserved by default" in text for text in answer.warnings) == warned

@@ -166,7 +166,7 @@ def test_history_limits_delete_the_oldest(crons: Crons) -> None:
 def test_a_missing_job_leaves_the_list(crons: Crons) -> None:
     crons.create()
     crons.advance(MINUTE)
-    crons.registry.delete("jobs", NAMESPACE, name_at(1))
+    crons.registry.delete("jobs", NAMESPACE, name_at(1), propagation="Background")
     crons.controllers.settle()
     assert crons.active() == []
     assert crons.names() == []

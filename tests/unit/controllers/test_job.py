@@ -348,3 +348,12 @@ def test_jobs_of_another_manager_are_left_alone(bench: Bench) -> None:
     bench.create(job(managedBy="example.com/mine"))
     assert bench.pods() == []
     assert bench.status == {}
+
+
+@pytest.mark.parametrize(("propagation", "finalizers"), [(None, ["orphan"]), ("Background", None)])
+def test_a_deletion_that_says_nothing_leaves_the_pods_behind(
+    bench: Bench, propagation: Any, finalizers: list[str] | None
+) -> None:
+    bench.create(job())
+    deleted = bench.registry.delete("jobs", NAMESPACE, "sum", propagation=propagation)
+    assert deleted["metadata"].get("finalizers") == finalizers
