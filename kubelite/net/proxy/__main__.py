@@ -80,7 +80,7 @@ def prepared(options: argparse.Namespace, reporter: Reporter) -> Ground:
         return ground
     except (bridge.NoBridge, OSError, subprocess.CalledProcessError) as error:
         detail = getattr(error, "stderr", None) or error
-        problem = f"the pods' bridge can't be set up, so Services have no rules: {str(detail).strip()}"
+        problem = f"the pods' bridge can't be set up: {str(detail).strip()}"
         reporter.rules("BridgeUnavailable", problem, work=False)
         sys.exit(problem)
 

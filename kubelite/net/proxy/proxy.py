@@ -129,7 +129,7 @@ class Proxy:
             nft.apply(self._ruleset.full())
         except nft.NftError as error:
             self._in_kernel = False
-            problem = f"nftables doesn't work here, so Services have no rules: {error}"
+            problem = f"nftables doesn't work here: {error}"
             log.error("%s", problem)
             self._health.problem = problem
             self._reporter.rules("NftablesUnavailable", problem, work=False)
