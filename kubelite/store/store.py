@@ -10,7 +10,6 @@ Used by the registry only; knows nothing of Kubernetes but `metadata.resourceVer
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -33,17 +32,13 @@ CREATE TABLE IF NOT EXISTS objects (
     deleted   INTEGER NOT NULL,
     value     BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS objects_by_key ON objects (resource, namespace, name, revision);
 """
 _INSERT = "INSERT INTO objects (revision, resource, namespace, name, deleted, value) VALUES (?, ?, ?, ?, ?, ?)"
 _LOAD = "SELECT revision, resource, namespace, name, deleted, value FROM objects ORDER BY revision"
-_COMPACT = """
-DELETE FROM objects AS o WHERE revision <= ?1 AND revision < ?2 AND (deleted OR EXISTS (
-    SELECT 1 FROM objects AS n
-    WHERE n.resource = o.resource AND n.namespace = o.namespace AND n.name = o.name AND n.revision > o.revision))
-"""
+_DELETE = "DELETE FROM objects WHERE revision IN ({})"
 
 HISTORY = 4000  # changes that a watch can still be resumed from
+CHUNK = 50  # rows that are deleted at once: more would hold up the event loop
 DECODED = 200  # of these, how many keep their decoded form
 BACKLOG = 20_000  # events that a slow client may have waiting
 
@@ -153,6 +148,7 @@ class Store:
         self._history: deque[Change] = deque()
         self._limit = history
         self._oldest = 0  # a watch may start at this revision or later
+        self._obsolete: deque[int] = deque()  # rows that nobody needs any more
         self._watches: set[Watch] = set()
         try:
             self._database = _opened(path, durable)
@@ -169,11 +165,11 @@ class Store:
             else:
                 kind = "DELETED" if deleted else "MODIFIED"
             self._put(Change(kind, resource, now, before))
-        if len(self._history) > 2 * self._limit:
-            self.compact()
         # Compaction leaves gaps that a load can't tell from quiet times: only what comes now can be resumed.
-        self._history.clear()
+        self._forget(0)
         self._oldest = self.revision
+        if len(self._obsolete) > self._limit:  # fewer go bit by bit, as writes come
+            self.compact()
 
     # reads
 
@@ -246,8 +242,9 @@ class Store:
         for watch in list(self._watches):
             if change.resource in watch.resources:
                 watch.push(change)
-        if len(self._history) > 2 * self._limit:
-            self.compact()
+        self._forget(self._limit)
+        if len(self._obsolete) >= CHUNK:
+            self._delete_chunk()
 
     def _put(self, change: Change) -> None:
         self.revision = change.revision
@@ -266,12 +263,34 @@ class Store:
             if stored is not None and stored is not current:
                 stored.release()
 
+    def _forget(self, limit: int) -> None:
+        """Drop history beyond `limit` changes, and mark the rows that only it needed, oldest first."""
+        while len(self._history) > limit:
+            change = self._history.popleft()
+            self._oldest = change.revision
+            if change.before is not None:
+                self._obsolete.append(change.before.revision)
+            if change.type == "DELETED":
+                self._obsolete.append(change.revision)
+
     def compact(self) -> None:
         """Drop history beyond the limit, in memory and on disk; current objects stay."""
-        while len(self._history) > self._limit:
-            self._oldest = self._history.popleft().revision
-        with contextlib.suppress(sqlite3.Error):  # the next one catches up
-            self._database.execute(_COMPACT, (self._oldest, self.revision))
+        self._forget(self._limit)
+        while self._obsolete and self._delete_chunk():
+            pass
+
+    def _delete_chunk(self) -> bool:
+        """The newest row stays, whatever it is: the next start counts on from it. False when there is nothing to do."""
+        chunk = [revision for revision in islice(self._obsolete, CHUNK) if revision != self.revision]
+        if not chunk:
+            return False
+        try:
+            self._database.execute(_DELETE.format(",".join("?" * len(chunk))), chunk)
+        except sqlite3.Error:
+            return False  # a full disk: the next chunk is tried again
+        for _ in chunk:
+            self._obsolete.popleft()
+        return True
 
     # watches
 

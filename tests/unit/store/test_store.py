@@ -9,6 +9,7 @@ import pytest
 
 from kubelite.errors import StatusError
 from kubelite.store import Expired, Store, Unusable
+from kubelite.store.store import CHUNK
 
 
 def obj(name: str, **more: object) -> dict[str, object]:
@@ -175,3 +176,41 @@ async def test_a_watch_with_a_limit_ends_when_its_reader_falls_behind_and_others
         store.put("pods", "n", f"p{number}", obj(f"p{number}"))
     assert [change async for change in slow] == []
     assert len(await take(patient, 4)) == 4
+
+
+def test_rows_that_only_the_history_needed_go_bit_by_bit(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db", history=10)
+    for number in range(500):
+        store.put("pods", "n", f"p{number % 3}", obj(f"p{number % 3}", spec=number))
+        if number % 7 == 0:
+            store.delete("pods", "n", f"p{number % 3}")
+    rows = store._database.execute("SELECT count(*) FROM objects").fetchone()[0]
+    assert rows <= 3 + 10 + 2 * CHUNK
+    there = {s.name: s.object for s in store.list("pods")}
+    store.close()
+    again = Store(tmp_path / "state.db", history=10)
+    assert {s.name: s.object for s in again.list("pods")} == there
+    assert again.revision == store.revision
+
+
+def test_the_counter_survives_a_deletion_as_the_last_write(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db", history=0)
+    store.put("pods", "n", "a", obj("a"))
+    last = store.delete("pods", "n", "a").revision
+    store.compact()
+    store.close()
+    assert Store(tmp_path / "state.db", history=0).revision == last
+
+
+def test_lists_of_the_past(store: Store) -> None:
+    first = store.put("pods", "n", "a", obj("a", spec=1)).revision
+    store.put("pods", "m", "b", obj("b"))
+    second = store.put("pods", "n", "a", obj("a", spec=2)).revision
+    store.delete("pods", "n", "a")
+    store.put("services", "n", "s", obj("s"))
+    assert [s.object["spec"] for s in store.list_at("pods", None, first)] == [1]
+    assert [(s.name, s.object.get("spec")) for s in store.list_at("pods", None, second)] == [("b", None), ("a", 2)]
+    assert [s.name for s in store.list_at("pods", "n", second)] == ["a"]
+    assert [s.name for s in store.list_at("pods", None, store.revision)] == ["b"]
+    with pytest.raises(Expired):
+        store.list_at("pods", None, store.revision + 1)
