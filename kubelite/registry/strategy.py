@@ -66,14 +66,6 @@ def carry_over_for_status(new: Obj, old: Obj) -> Obj:
     return {**old, "metadata": metadata, "status": new.get("status") or {}}
 
 
-def carry_over_for_ephemeral_containers(new: Obj, old: Obj) -> Obj:
-    """An update through the subresource: of `new`, only the ephemeral containers count."""
-    given = (new.get("spec") or {}).get("ephemeralContainers")
-    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
-    metadata = {key: value for key, value in old["metadata"].items() if key not in ("resourceVersion", "managedFields")}
-    return {**old, "metadata": metadata, "spec": spec | ({"ephemeralContainers": given} if given else {})}
-
-
 def _carry_metadata(new: Obj, old: Obj) -> None:
     """What an update leaves out is filled in; what it changes against the rules is left for validation to refuse."""
     wanted, current = new["metadata"], old["metadata"]
