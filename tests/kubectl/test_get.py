@@ -61,8 +61,9 @@ def test_every_namespace(shared: Shell) -> None:
 @every_version
 def test_every_resource_can_be_listed(shared: Shell) -> None:
     names = shared.ok("api-resources --verbs=list -o name").split()
-    assert len(names) > 20
-    shared.ok(f"get {','.join(names)} -A")
+    stored = [name for name in names if not name.endswith(".metrics.k8s.io")]  # measuring takes its time
+    assert len(stored) > 20
+    shared.ok(f"get {','.join(stored)} -A")
 
 
 @every_version
