@@ -187,24 +187,17 @@ def test_node_port_of_the_notes(view: Namespace) -> None:
 def test_node_port_that_another_program_has_is_told_and_left_to_it(view: Namespace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with_port = [{"port": 80, "nodePort": 30999}]
-        view.apply(service("taken", selector={"app": "web"}, type="NodePort", ports=with_port))
-        eventually(lambda: fetch("127.0.0.1", 30999))
-        view.delete("services", "taken")
-        view.wait("services", "taken", "deleted")
-        view.client.request(
-            "POST",
-            f"/api/v1/namespaces/{view.namespace}/services",
-            {
-                "metadata": {"name": "taken"},
-                "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "nodePort": port}]},
-            },
-        )
-        told = eventually(lambda: [event for event in view.list("events") if event["reason"] == "NodePortTaken"])
-        assert f"{port}/TCP" in told[0]["message"]
-        assert told[0]["involvedObject"]["name"] == "taken"
+        wanted = [{"port": 80, "nodePort": port}]
+        view.apply(service("taken", selector={"app": "web"}, type="NodePort", ports=wanted))
+        event = eventually(lambda: next(filter(about("taken"), view.list("events")), None))
+        assert (event["type"], event["reason"]) == ("Warning", "NodePortTaken")
+        assert f"{port}/TCP" in event["message"]
         assert eventually(lambda: fetch(address(view, "taken"), 80)) in names(view, "web")
     assert eventually(lambda: fetch("127.0.0.1", port)) in names(view, "web")
+
+
+def about(name: str) -> Callable[[Obj], bool]:
+    return lambda event: bool(event["involvedObject"]["name"] == name)
 
 
 def test_load_balancer_answers_at_the_nodes_address(view: Namespace) -> None:
