@@ -39,7 +39,7 @@ RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.co
 STOP_SECONDS = 15.0
 CONTAINER_STOP_SECONDS = 10
 WORKERS = 8
-LET_GO_SECONDS = 5.0
+LET_GO_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubelite.engine import daemon, images
-from kubelite.engine.find import Endpoint, connect
+from kubelite.engine.find import DEFAULT_SOCKET, Endpoint, connect
 
 NEED_ENGINE = ("docker", "kubectl")
 PREPARATION_SECONDS = 1200
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def engine() -> Endpoint:
     """An engine with every image; without one, the tests that need it fail."""
     endpoint = daemon.ensure(install_engine=os.geteuid() == 0, progress=print)
-    if endpoint.socket:
+    if endpoint.socket not in (None, DEFAULT_SOCKET):
         os.environ.setdefault("DOCKER_HOST", endpoint.url)  # where docker.from_env() looks
     with closing(connect(endpoint)) as client:
         images.ensure(client, progress=print)
