@@ -23,10 +23,6 @@ from tests.kubectls import Kubectl
 SHARED = Path(__file__).with_name("shared.yaml")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "every_version: run it with every kubectl of the machine")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kubectl" in metafunc.fixturenames:
         newest, oldest = kubectls.newest(), kubectls.found()[0]
