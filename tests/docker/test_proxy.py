@@ -189,15 +189,15 @@ def test_node_port_that_another_program_has_is_told_and_left_to_it(view: Namespa
         port = other.getsockname()[1]
         wanted = [{"port": 80, "nodePort": port}]
         view.apply(service("taken", selector={"app": "web"}, type="NodePort", ports=wanted))
-        event = eventually(lambda: next(filter(about("taken"), view.list("events")), None))
+        (event,) = eventually(lambda: events(view, "taken"))
         assert (event["type"], event["reason"]) == ("Warning", "NodePortTaken")
         assert f"{port}/TCP" in event["message"]
         assert eventually(lambda: fetch(address(view, "taken"), 80)) in names(view, "web")
     assert eventually(lambda: fetch("127.0.0.1", port)) in names(view, "web")
 
 
-def about(name: str) -> Callable[[Obj], bool]:
-    return lambda event: bool(event["involvedObject"]["name"] == name)
+def events(view: Namespace, name: str) -> list[Obj]:
+    return [event for event in view.list("events") if event["involvedObject"]["name"] == name]
 
 
 def test_load_balancer_answers_at_the_nodes_address(view: Namespace) -> None:
