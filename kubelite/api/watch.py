@@ -24,6 +24,7 @@ from kubelite.registry.registry import Registry
 from kubelite.store import BACKLOG, Change, Expired, Stored, Watch
 
 BOOKMARK_EVERY = 60.0
+CLOCK = 0.002  # seconds by which a timer may be early
 LONGEST = (1800, 3600)  # seconds of a watch that asks for no timeout: spread, so that not all come back at once
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
@@ -157,16 +158,28 @@ class Watches:
     ) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + (asked.seconds or random.uniform(*LONGEST))
-        while (left := end - loop.time()) > 0:
-            try:
-                async with asyncio.timeout(min(left, BOOKMARK_EVERY)):
-                    changes = await watch.batch()
-            except TimeoutError:
-                if asked.bookmarks:
-                    await response.write(encoder.bookmark(self._registry.store.revision))
-                continue
-            except StopAsyncIteration:
-                return
-            seen = (selected(change, chosen, namespace) for change in changes)
-            if lines := b"".join(encoder.line(*event) for event in seen if event is not None):
-                await response.write(lines)
+        mark = loop.time() + BOOKMARK_EVERY
+        timer = loop.call_at(min(mark, end), watch.wake)
+        try:
+            while (now := loop.time()) < end:
+                if now >= mark:
+                    mark = now + BOOKMARK_EVERY
+                    await self._bookmark(response, watch, encoder, asked)
+                if timer.when() <= now + CLOCK:
+                    timer.cancel()
+                    timer = loop.call_at(max(min(mark, end), now + CLOCK), watch.wake)
+                seen = (selected(change, chosen, namespace) for change in await watch.batch())
+                if lines := b"".join(encoder.line(*event) for event in seen if event is not None):
+                    await response.write(lines)
+            await self._bookmark(response, watch, encoder, asked)
+        except StopAsyncIteration:
+            return
+        finally:
+            timer.cancel()
+
+    async def _bookmark(
+        self, response: web.StreamResponse, watch: Watch, encoder: Encoder, asked: WatchOptions
+    ) -> None:
+        """Unless something is waiting to be sent: a bookmark must not run ahead of it."""
+        if asked.bookmarks and watch.idle:
+            await response.write(encoder.bookmark(self._registry.store.revision))

@@ -118,22 +118,33 @@ class Watch(AsyncIterator[Change]):
         self._store.unsubscribe(self)
 
     async def __anext__(self) -> Change:
-        await self._arrival()
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            await self._arrival()
         return self._waiting.popleft()
 
     async def batch(self) -> list[Change]:
-        """Everything that is waiting, at least one change; StopAsyncIteration when the watch has ended."""
-        await self._arrival()
+        """Everything that is waiting, nothing after a `wake`; StopAsyncIteration when the watch has ended."""
+        if not self._waiting and not self._closed:
+            await self._arrival()
+        if not self._waiting and self._closed:
+            raise StopAsyncIteration
         changes = list(self._waiting)
         self._waiting.clear()
         return changes
 
     async def _arrival(self) -> None:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            self._filled.clear()
-            await self._filled.wait()
+        self._filled.clear()
+        await self._filled.wait()
+
+    def wake(self) -> None:
+        """Let `batch` return, for who has something else to do now."""
+        self._filled.set()
+
+    @property
+    def idle(self) -> bool:
+        return not self._waiting
 
 
 Resource = dict[str, dict[str, Stored]]  # namespace ("" for cluster-scoped) -> name -> object
