@@ -33,6 +33,7 @@ def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Respon
     response = web.Response(
         body=content, status=answer.status, content_type=form.content_type, zlib_executor_size=_LARGE
     )
+    response.headers["Cache-Control"] = "no-cache, private"
     for warning in dict.fromkeys(answer.warnings):
         escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')
