@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Endpoint:
+def container_engine() -> Endpoint:
     """An engine with every image; without one, the tests that need it fail."""
     endpoint = daemon.ensure(install_engine=os.geteuid() == 0, progress=print)
     if endpoint.socket not in (None, DEFAULT_SOCKET):

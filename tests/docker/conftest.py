@@ -8,5 +8,5 @@ from kubelite.engine.find import Endpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _engine(engine: Endpoint) -> None:
+def _engine(container_engine: Endpoint) -> None:
     """Whoever connects by itself finds it running, with its images."""

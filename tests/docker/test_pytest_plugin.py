@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, home: Path, engine: Endpoint) -> Iterator[Run]:
+def run(tmp_path: Path, home: Path, container_engine: Endpoint) -> Iterator[Run]:
     """Write a test file and run it; whatever clusters it leaves in its home are deleted at the end."""
     environment = {**os.environ, "KUBELITE_HOME": str(home)}
 
@@ -70,7 +70,7 @@ def on_engine(engine: Endpoint, cluster: str) -> int:
         return len(client.api.containers(all=True, filters=filters) + client.api.networks(filters=filters))
 
 
-def test_a_test_does_all_it_needs_in_its_namespace(run: Run, home: Path, engine: Endpoint) -> None:
+def test_a_test_does_all_it_needs_in_its_namespace(run: Run, home: Path, container_engine: Endpoint) -> None:
     done = run(
         """
 import pytest
@@ -140,7 +140,7 @@ def test_namespaces_are_fresh(kubelite_cluster):
     assert clusters(home) == []
     cluster = re.search("cluster: (.*)", done.stdout)
     assert cluster is not None
-    assert on_engine(engine, cluster[1]) == 0
+    assert on_engine(container_engine, cluster[1]) == 0
 
 
 def test_failed_test_shows_pods_events_and_logs(run: Run) -> None:
@@ -160,7 +160,7 @@ def test_that_fails(kubelite):
     assert "resuming normal operations" in section
 
 
-def test_leftovers_of_a_killed_run_are_swept(run: Run, home: Path, engine: Endpoint) -> None:
+def test_leftovers_of_a_killed_run_are_swept(run: Run, home: Path, container_engine: Endpoint) -> None:
     killed = run(
         """
 import os, signal
@@ -172,11 +172,11 @@ def test_that_is_killed(kubelite):
     )
     assert killed.returncode == -9
     (left,) = clusters(home)
-    assert on_engine(engine, left) > 0
+    assert on_engine(container_engine, left) > 0
     done = run("def test_that_runs(kubelite):\n    pass\n")
     assert "1 passed" in done.stdout, done.stdout
     assert clusters(home) == []
-    assert on_engine(engine, left) == 0
+    assert on_engine(container_engine, left) == 0
 
 
 def test_kept_cluster_is_used_again_and_named_clusters_that_were_up_stay_up(run: Run, home: Path) -> None:

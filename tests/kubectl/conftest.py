@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _engine(engine: Endpoint) -> None:
+def _engine(container_engine: Endpoint) -> None:
     """The cluster of these tests finds it running, with its images."""
 
 
