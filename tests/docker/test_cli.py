@@ -42,7 +42,7 @@ def test_up_says_what_to_type_next_and_is_quick_the_second_time(kubelite: Comman
 
 def test_status_tells_every_part(kubelite: Commands, directory: Path) -> None:
     told = {line.split()[0]: line for line in kubelite("status", "--name", NAME).stdout.splitlines()}
-    assert list(told) == ["cluster", "engine", "API", "node", "DNS", "pods", "volumes"]
+    assert list(told) == ["cluster", "engine", "API", "node", "DNS", "services", "pods", "volumes"]
     assert told["node"].endswith(f"{NAME} Ready")
     assert " ready" in told["DNS"]
 
