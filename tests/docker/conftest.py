@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
 from kubelite.engine.find import Endpoint
+
+BRIDGE = "kubelite-test0"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _engine(container_engine: Endpoint) -> None:
     """Whoever connects by itself finds it running, with its images."""
+
+
+@pytest.fixture(scope="session")
+def bridge() -> Iterator[str]:
+    """For engines of the tests' own: without one, and with `--bridge=none`, dockerd removes docker0 from the machine."""
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
+    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+    subprocess.run(["ip", "address", "add", "192.0.2.1/28", "dev", BRIDGE], check=True)
+    yield BRIDGE
+    subprocess.run(["ip", "link", "del", BRIDGE], check=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,17 +18,6 @@ import pytest
 from kubelite.engine import EngineError, daemon, images, processes
 from kubelite.engine.daemon import Daemon
 from kubelite.engine.find import DEFAULT_SOCKET, Candidate, connect, find, probe
-
-BRIDGE = "kubelite-test0"
-
-
-@pytest.fixture(scope="module")
-def bridge() -> Iterator[str]:
-    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
-    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
-    subprocess.run(["ip", "address", "add", "192.0.2.1/28", "dev", BRIDGE], check=True)
-    yield BRIDGE
-    subprocess.run(["ip", "link", "del", BRIDGE], check=True)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The engine goes and comes back, or somebody meddles with it by hand: pods return with their names and addresses.
 
-On an engine of its own, without rules and bridges that would get in the way of the machine's.
+On an engine of its own, without rules that would get in the way of the machine's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.docker.running_cluster import Cluster, deleted_after, eventually, new
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def scratch(bridge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """With the machine's images of kubelite."""
     directory = tmp_path_factory.mktemp("engine")
     with TemporaryDirectory(prefix="kubelite-test-", dir="/run") as run:  # containerd's sockets need a short path
@@ -31,7 +31,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             run=Path(run),
             log=directory / "engine.log",
             sockets=(Path(run) / "engine.sock",),
-            options=("--bridge=none", "--iptables=false", "--ip-masq=false"),
+            options=(f"--bridge={bridge}", "--iptables=false", "--ip-masq=false"),
         )
         try:
             copy_images(made)
