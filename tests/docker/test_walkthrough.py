@@ -114,7 +114,6 @@ def test_service_is_described_with_its_endpoints(notes: Notes) -> None:
         "Endpoints": f"{address}:80",
         "Session Affinity": "None",
         "External Traffic Policy": "Cluster",
-        "Events": "<none>",
     }
     assert {key: described.get(key) for key in expected} == expected
 
