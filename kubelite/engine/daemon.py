@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kubelite.engine import EngineError, Progress, cgroups, install, processes, silent
@@ -22,6 +23,7 @@ ORIGIN = "kubelite's own engine"
 START_SECONDS = 60.0
 HANG_SECONDS = 10.0
 HALF_DEAD_SECONDS = 5.0
+SOCKET_SECONDS = 1.0
 STOP_SECONDS = 30.0
 _LOG_LINES = 15
 
@@ -109,7 +111,8 @@ def running(daemon: Daemon) -> Endpoint | None:
 
 def _free_address(daemon: Daemon) -> Path:
     for address in daemon.sockets:
-        if is_free(address):
+        # A daemon that has just died may hold its socket for a moment more.
+        if processes.wait_until(partial(is_free, address), SOCKET_SECONDS):
             return address
     taken = " and ".join(map(str, daemon.sockets))
     raise EngineError(f"{taken} are in use by something that is no engine", f"type: ss -xlp | grep {daemon.sockets[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import pytest
 
 from kubelite.engine.find import Endpoint
 
-BRIDGE = "kubelite-test0"
+BRIDGE = f"klt{os.getpid()}"  # of this run alone: another one may be under way on the machine
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,8 +21,7 @@ def _engine(container_engine: Endpoint) -> None:
 @pytest.fixture(scope="session")
 def bridge() -> Iterator[str]:
     """For engines of the tests' own: without one, and with `--bridge=none`, dockerd removes docker0 from the machine."""
-    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
     subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
-    subprocess.run(["ip", "address", "add", "192.0.2.1/28", "dev", BRIDGE], check=True)
+    subprocess.run(["ip", "address", "add", "198.51.100.1/28", "dev", BRIDGE], check=True)
     yield BRIDGE
-    subprocess.run(["ip", "link", "del", BRIDGE], check=True)
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True)
