@@ -34,7 +34,7 @@ from kubelite.controllers.job import JobController, TtlAfterFinished
 from kubelite.controllers.loadbalancer import LoadBalancerController
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
-from kubelite.controllers.replicaset.controller import ReplicaSetController
+from kubelite.controllers.replicaset import ReplicaSetController, ReplicationManager
 from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.controllers.runtime import Controller, Manager
 from kubelite.controllers.scheduler.controller import Scheduler
@@ -155,6 +155,7 @@ class Cluster:
             Scheduler(registry, recorder("default-scheduler")),
             StatefulSetController(registry, recorder("statefulset-controller")),
             ReplicaSetController(registry, recorder("replicaset-controller")),
+            ReplicationManager(registry, recorder("replication-controller")),
             DeploymentController(registry, recorder("deployment-controller")),
             DaemonSetController(registry, recorder("daemonset-controller")),
             JobController(registry, recorder("job-controller")),

@@ -1,4 +1,4 @@
-"""The scale subresource: autoscaling/v1 Scale of Deployments, ReplicaSets and StatefulSets; pure."""
+"""The scale subresource: autoscaling/v1 Scale of the kinds that have replicas; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def of(workload: Obj) -> Obj:
         if key in workload["metadata"]
     }
     status: Obj = {"replicas": workload.get("status", {}).get("replicas", 0)}
-    if selector := selector_text(workload["spec"].get("selector") or {}):
+    if selector := selector_text(_selector(workload)):
         status["selector"] = selector
     return {
         "kind": "Scale",
@@ -34,11 +34,17 @@ def applied(workload: Obj, scale: Obj) -> Obj:
     return new
 
 
+def _selector(workload: Obj) -> Obj:
+    """As a LabelSelector; a ReplicationController's is a plain map."""
+    selector: Obj = workload["spec"].get("selector") or {}
+    return {"matchLabels": selector} if workload["kind"] == "ReplicationController" else selector
+
+
 def selector_text(selector: Obj) -> str:
-    """A LabelSelector in the form of a query parameter."""
-    terms = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    """A LabelSelector in the form of a query parameter, ordered by key."""
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
     for expression in selector.get("matchExpressions") or ():
         key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
         form = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
-        terms.append(form.get(expression["operator"], f"!{key}"))
-    return ",".join(terms)
+        terms.append((key, form.get(expression["operator"], f"!{key}")))
+    return ",".join(text for _, text in sorted(terms))

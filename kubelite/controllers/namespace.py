@@ -17,7 +17,17 @@ from kubelite.registry.kind import Kind
 ROOT_CA = "kube-root-ca.crt"
 
 # Owners before what they own, so that nothing is re-created while the namespace empties.
-_FIRST = ("deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "replicasets", "services", "pods")
+_FIRST = (
+    "deployments",
+    "statefulsets",
+    "daemonsets",
+    "jobs",
+    "cronjobs",
+    "replicasets",
+    "replicationcontrollers",
+    "services",
+    "pods",
+)
 
 
 class NamespaceFurniture(Controller):

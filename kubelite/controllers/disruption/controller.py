@@ -16,7 +16,12 @@ _UNMANAGED = (
     'in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer '
     "value."
 )
-_SCALED = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "Deployment": "deployments"}
+_SCALED = {
+    "ReplicaSet": "replicasets",
+    "ReplicationController": "replicationcontrollers",
+    "StatefulSet": "statefulsets",
+    "Deployment": "deployments",
+}
 
 
 class _Unknown(Exception):

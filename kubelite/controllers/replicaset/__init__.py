@@ -1,5 +1,5 @@
-"""ReplicaSets: a number of interchangeable pods."""
+"""ReplicaSets and ReplicationControllers: a number of interchangeable pods."""
 
-from kubelite.controllers.replicaset.controller import ReplicaSetController
+from kubelite.controllers.replicaset.controller import ReplicaSetController, ReplicationManager
 
-__all__ = ["ReplicaSetController"]
+__all__ = ["ReplicaSetController", "ReplicationManager"]

@@ -1,4 +1,7 @@
-"""The ReplicaSet controller: keeps as many pods as the set asks for; performs what `plan` decides."""
+"""The ReplicaSet controller: keeps as many pods as the set asks for; performs what `plan` decides.
+
+ReplicationControllers are kept the same way; what differs is only where their objects and selectors are found.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +14,35 @@ from kubelite.controllers.runtime import Controller, Key, Mapper, by_controller,
 from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.objects.selectors import from_label_selector
+from kubelite.objects.selectors import Selector, from_label_selector
 from kubelite.registry.client import Event
 
 
 class ReplicaSetController(Controller):
     name = "replicaset-controller"
+    kind, plural = "ReplicaSet", "replicasets"
+
+    @staticmethod
+    def selector_of(rs: Obj) -> Selector:
+        return from_label_selector(rs["spec"]["selector"])
 
     def watches(self) -> Mapping[str, Mapper]:
-        return {"replicasets": own, "pods": self._sets_of_pod}
+        return {self.plural: own, "pods": self._sets_of_pod}
 
     def _sets_of_pod(self, event: Event) -> Iterable[Key]:
-        yield from by_controller("ReplicaSet")(event)
+        yield from by_controller(self.kind)(event)
         if meta.controller_of(event.object) is None and event.type != "DELETED":
-            for candidate in self.client.list("replicasets", meta.namespace(event.object)):
-                if from_label_selector(candidate["spec"]["selector"]).matches(meta.labels(event.object)):
+            for candidate in self.client.list(self.plural, meta.namespace(event.object)):
+                if self.selector_of(candidate).matches(meta.labels(event.object)):
                     yield key_of(candidate)
 
     def reconcile(self, key: Key) -> float | None:
         namespace, name = key
-        rs = self.client.find("replicasets", namespace, name)
+        rs = self.client.find(self.plural, namespace, name)
         if rs is None:
             return None
         everything = self.client.list("pods", namespace)
-        selector = from_label_selector(rs["spec"]["selector"])
-        pods = ownership.claim(self.client, "pods", rs, selector, everything)
+        pods = ownership.claim(self.client, "pods", rs, self.selector_of(rs), everything)
         now = self.now()
         decided = plan(rs, pods, lambda: self._related(rs, everything), now)
         failure = self._perform(rs, decided)
@@ -49,7 +56,7 @@ class ReplicaSetController(Controller):
         owner = meta.controller_of(rs)
         family = {meta.uid(rs)}
         if owner is not None:
-            siblings = self.client.list("replicasets", meta.namespace(rs))
+            siblings = self.client.list(self.plural, meta.namespace(rs))
             family |= {meta.uid(it) for it in siblings if (meta.controller_of(it) or {}).get("uid") == owner["uid"]}
         return [pod for pod in pods if (meta.controller_of(pod) or {}).get("uid") in family]
 
@@ -64,4 +71,15 @@ class ReplicaSetController(Controller):
 
     def _write_status(self, rs: Obj, new: Obj) -> None:
         if new != rs.get("status"):
-            self.client.update("replicasets", rs | {"status": new}, "status")
+            self.client.update(self.plural, rs | {"status": new}, "status")
+
+
+class ReplicationManager(ReplicaSetController):
+    """ReplicationControllers, under the name that upstream gives their controller."""
+
+    name = "replication-controller"
+    kind, plural = "ReplicationController", "replicationcontrollers"
+
+    @staticmethod
+    def selector_of(rs: Obj) -> Selector:
+        return from_label_selector({"matchLabels": rs["spec"]["selector"]})

@@ -26,9 +26,11 @@ from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
 from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM
 from kubelite.registry.kinds.pod import POD
 from kubelite.registry.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
+from kubelite.registry.kinds.podtemplate import POD_TEMPLATE
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from kubelite.registry.kinds.replicaset import REPLICA_SET
+from kubelite.registry.kinds.replicationcontroller import REPLICATION_CONTROLLER
 from kubelite.registry.kinds.resourcequota import RESOURCE_QUOTA
 from kubelite.registry.kinds.secret import SECRET
 from kubelite.registry.kinds.service import SERVICE
@@ -47,7 +49,9 @@ KINDS: tuple[Kind, ...] = (
     NODE,
     PERSISTENT_VOLUME_CLAIM,
     PERSISTENT_VOLUME,
+    POD_TEMPLATE,
     POD,
+    REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
     SERVICE_ACCOUNT,

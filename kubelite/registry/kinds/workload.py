@@ -21,7 +21,7 @@ CONTAINER_COLUMNS = (
 )
 SELECTOR_COLUMN = Column("Selector", description="The labels of the pods that are its own.", priority=1)
 
-_MISMATCH = "`selector` does not match template `labels`"
+MISMATCH = "`selector` does not match template `labels`"
 _PERCENT = "[0-9]+%"
 _PERCENT_TEXT = "a valid percent string must be a numeric string followed by an ending '%'"
 
@@ -40,7 +40,7 @@ def selector_and_labels(spec: Obj, kind: str, *, needs_selector: bool = True) ->
     if not readable:
         errors.append(invalid_value("spec.selector", selector, "invalid label selector"))
     elif not from_label_selector(selector).matches(labels):
-        errors.append(invalid_value("spec.template.metadata.labels", labels or None, _MISMATCH))
+        errors.append(invalid_value("spec.template.metadata.labels", labels or None, MISMATCH))
     return errors
 
 

@@ -21,6 +21,8 @@ RECORDED = [
         True,
         {"attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "status"},
     ),
+    ("v1", "PodTemplate", "podtemplates", (), True, set()),
+    ("v1", "ReplicationController", "replicationcontrollers", ("rc",), True, {"scale", "status"}),
     ("v1", "Secret", "secrets", (), True, set()),
     ("v1", "ServiceAccount", "serviceaccounts", ("sa",), True, {"token"}),
     ("v1", "Service", "services", ("svc",), True, {"status"}),
@@ -60,7 +62,15 @@ def test_first_columns_are_names_as_kubectl_expects(kind) -> None:
 
 def test_get_all_shows_pods_services_and_workloads() -> None:
     shown = {kind.plural for kind in KINDS if "all" in kind.categories}
-    workloads = {"daemonsets", "deployments", "replicasets", "statefulsets", "jobs", "cronjobs"}
+    workloads = {
+        "daemonsets",
+        "deployments",
+        "replicasets",
+        "replicationcontrollers",
+        "statefulsets",
+        "jobs",
+        "cronjobs",
+    }
     assert shown == {"pods", "services", *workloads}
 
 
