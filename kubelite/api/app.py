@@ -21,6 +21,7 @@ from kubelite.api.openapi import OpenApi
 from kubelite.api.options import is_true
 from kubelite.api.path import Target, parse
 from kubelite.api.pods import Pods
+from kubelite.api.proxied import Proxied
 from kubelite.api.resources import Resources
 from kubelite.api.reviews import Reviews
 from kubelite.api.subresources import Subresources
@@ -109,6 +110,7 @@ class Api:
             "exec": {"GET": pods.exec, "POST": pods.exec},
             "attach": {"GET": pods.attach, "POST": pods.attach},
             "portforward": {"GET": pods.port_forward, "POST": pods.port_forward},
+            "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), Proxied(registry).serve),
         }
 
     def application(self) -> web.Application:

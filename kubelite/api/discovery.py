@@ -18,6 +18,7 @@ _SUBRESOURCES: Mapping[str, tuple[str, str, str, Sequence[str]]] = {
     "exec": ("", "", "PodExecOptions", ("create", "get")),
     "attach": ("", "", "PodAttachOptions", ("create", "get")),
     "portforward": ("", "", "PodPortForwardOptions", ("create", "get")),
+    "proxy": ("", "", "{kind}ProxyOptions", ("create", "delete", "get", "patch", "update")),
     "token": ("authentication.k8s.io", "v1", "TokenRequest", ("create",)),
     "finalize": ("", "", "Namespace", ("update",)),
 }
@@ -180,7 +181,7 @@ def _subresource(kind: Kind, name: str) -> dict[str, Any]:
         "name": f"{kind.plural}/{name}",
         "singularName": "",
         "namespaced": kind.namespaced,
-        "kind": body,
+        "kind": body.format(kind=kind.kind),
         "verbs": list(verbs),
     }
     return {**resource, "group": group, "version": version} if group else resource

@@ -172,7 +172,6 @@ _CONNECTED: dict[str, GVK] = {
     "exec": ("", "v1", "PodExecOptions"),
     "attach": ("", "v1", "PodAttachOptions"),
     "portforward": ("", "v1", "PodPortForwardOptions"),
-    "proxy": ("", "v1", "PodProxyOptions"),
 }
 
 
@@ -184,6 +183,10 @@ def _subresource(resource: Served, name: str) -> Iterator[Operation]:
     elif gvk := _CONNECTED.get(name):
         for method in ("get", "post"):
             yield Operation(method, "connect", _id(f"connect{method.capitalize()}", resource, suffix), gvk)
+    elif name == "proxy":
+        for method in ("get", "post", "put", "patch", "delete"):
+            id_ = _id(f"connect{method.capitalize()}", resource, suffix)
+            yield Operation(method, "connect", id_, ("", "v1", f"{resource.kind}ProxyOptions"))
     elif name == "log":
         yield Operation("get", "get", _id("read", resource, suffix), _gvk(resource))
     else:

@@ -79,6 +79,10 @@ class RawWire:
     def close(self) -> None:
         self._writer.transport.abort()
 
+    def finish(self) -> None:
+        """Close once everything is sent."""
+        self._writer.close()
+
 
 class _TakenOver(asyncio.StreamReaderProtocol):
     """Reads in place of the HTTP protocol, which must still learn of the connection's end to forget it."""

@@ -121,7 +121,7 @@ NODE = Kind(
         Column("Container-Runtime", description="Engine that runs the containers.", priority=1),
     ),
     row=_row,
-    subresources=frozenset({"status"}),
+    subresources=frozenset({"status", "proxy"}),
     validate=_validate,
     fields={"spec.unschedulable": lambda node: str(_is_unschedulable(node)).lower()},
     initial_status=lambda node: node.get("status"),

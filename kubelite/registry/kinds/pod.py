@@ -83,7 +83,7 @@ POD = Kind(
     columns=COLUMNS,
     row=pod_row,
     subresources=frozenset(
-        {"status", "log", "exec", "attach", "portforward", "binding", "eviction", "ephemeralcontainers"}
+        {"status", "log", "exec", "attach", "portforward", "proxy", "binding", "eviction", "ephemeralcontainers"}
     ),
     default=_default,
     admit=admit_pod,

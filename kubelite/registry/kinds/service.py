@@ -180,7 +180,7 @@ SERVICE = Kind(
         Column("Selector", description="Labels of the pods behind it.", priority=1),
     ),
     row=_row,
-    subresources=frozenset({"status"}),
+    subresources=frozenset({"status", "proxy"}),
     default=_default,
     prepare=_prepare,
     admit=allocate,

@@ -79,17 +79,17 @@ class Caller:
     """Requests as an authenticated user; bodies are objects (JSON) or bytes."""
 
     def __init__(self, client: TestClient[Any, Any], token: str, registry: Registry) -> None:
-        self._client = client
+        self.client = client
         self.registry = registry
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     async def __call__(
         self, method: str, path: str, body: Any = None, media: str = "application/json", **headers: str
     ) -> Reply:
         content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
-        sent = self._headers | ({"Content-Type": media} if content is not None else {})
+        sent = self.headers | ({"Content-Type": media} if content is not None else {})
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self._client.request(
+        async with self.client.request(
             method, path, data=None if content is None else io.BytesIO(content), headers=sent
         ) as answer:
             warnings = answer.headers.getall("Warning", [])
@@ -120,13 +120,13 @@ class Caller:
         return found
 
     async def watch(self, path: str, **headers: str) -> AsyncGenerator[Any, None]:
-        async with self._client.get(path, headers=self._headers | headers) as answer:
+        async with self.client.get(path, headers=self.headers | headers) as answer:
             assert answer.status == 200, await answer.text()
             async for line in answer.content:
                 yield msgspec.json.decode(line)
 
     async def anonymous(self, path: str) -> Reply:
-        async with self._client.get(path) as answer:
+        async with self.client.get(path) as answer:
             return Reply(answer.status, answer.headers, [], await answer.read())
 
 
