@@ -1,25 +1,22 @@
-"""The scheduler: binds each pending pod to a node that fits it, or says why there is none."""
+"""The scheduler: binds each pending pod to a node that fits it, makes room for the important, or says why it can't."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
-from kubelite.controllers.scheduler.fit import CLAIM_TAKEN, explain, unfit
-from kubelite.controllers.scheduler.volumes import matches_volume_affinity, names_ephemeral, uses_claim
-from kubelite.controllers.volumes import matching
-from kubelite.controllers.volumes.ephemeral import foreign
+from kubelite.controllers.scheduler import affinity, fit, preemption, spread, volumes
+from kubelite.controllers.scheduler.fit import explain
+from kubelite.controllers.scheduler.preemption import Candidate
+from kubelite.controllers.scheduler.snapshot import Misfit, Snapshot, priority
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
-from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
-UNMADE = "waiting for ephemeral volume controller to create the persistentvolumeclaim"
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
-UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 # Claims of a new pod are being bound this very moment; the binding wakes the scheduler, so complaining can wait.
 BINDING_SECONDS = 2.0
+NO_NODES = "no nodes available to schedule pods"
 
 
 class Scheduler(Controller):
@@ -34,116 +31,148 @@ class Scheduler(Controller):
         }
 
     def _of_pod(self, event: Event) -> Iterable[Key]:
-        if _waits(event.object) and event.type != "DELETED":
-            return [key_of(event.object)]
-        freed = event.type == "DELETED" or _is_over(event.object)
-        return self._pending() if freed else []
+        pod = event.object
+        if _waits(pod) and event.type != "DELETED":
+            return [key_of(pod)]
+        if event.type == "DELETED" or _is_over(pod):
+            return self._pending()
+        if event.old is None or _place(event.old) != _place(pod):
+            return self._pending(only=_looks_at_pods)
+        return []
 
     def _of_volume(self, event: Event) -> Iterable[Key]:
         """One that anybody may have now."""
         return self._pending() if (event.object.get("status") or {}).get("phase") == "Available" else []
 
-    def _pending(self, namespace: str | None = None) -> list[Key]:
-        return [key_of(pod) for pod in self.client.list("pods", namespace) if _waits(pod)]
+    def _pending(self, namespace: str | None = None, only: Callable[[Obj], bool] = lambda pod: True) -> list[Key]:
+        """The most important first, of equally important ones the oldest."""
+        waiting = [pod for pod in self.client.list("pods", namespace) if _waits(pod) and only(pod)]
+        waiting.sort(key=lambda pod: (-priority(pod), pod["metadata"]["creationTimestamp"]))
+        return [key_of(pod) for pod in waiting]
 
     def reconcile(self, key: Key) -> float | None:
         pod = self.client.find("pods", *key)
         if pod is None or not _waits(pod):
             return None
-        nodes = self.client.list("nodes")
-        problem = self._volume_problem(pod)
-        if (problem == UNBOUND or problem.startswith(UNMADE)) and self._age(pod) < BINDING_SECONDS:
+        problem = volumes.problem(pod, self.client)
+        if (problem == volumes.UNBOUND or problem.startswith(volumes.UNMADE)) and self._age(pod) < BINDING_SECONDS:
             return BINDING_SECONDS
         if problem:
-            self._refuse(pod, explain_volumes(len(nodes), problem))
+            total = len(self.client.list("nodes"))
+            helpless = explain(total, [preemption.NOT_HELPFUL] * total)
+            self._refuse(
+                pod, f"0/{total} nodes are available: {problem}. preemption: {helpless}" if total else NO_NODES
+            )
             return None
-        reasons = []
-        for node in nodes:
-            others = self._pods_on(meta.name(node))
-            found = unfit(pod, node, others) or self._volumes_unfit(pod, node, others)
-            if not found:
-                if self._volumes_ready(pod, meta.name(node)):
-                    self._bind(pod, meta.name(node))
+        snapshot = self._snapshot(pod)
+        problems: dict[str, Misfit] = {}
+        for node in snapshot.nodes:
+            found = self._misfit(pod, node, snapshot)
+            if found is None:
+                self._assign(pod, meta.name(node))
                 return None
-            reasons += found
-        self._refuse(pod, explain(len(nodes), reasons))
+            problems[meta.name(node)] = found
+        self._make_room(pod, snapshot, problems)
         return None
 
     def _age(self, pod: Obj) -> float:
         return (self.now() - meta.parse_time(pod["metadata"]["creationTimestamp"])).total_seconds()
 
-    def _pods_on(self, node: str) -> list[Obj]:
-        return [pod for pod in self.client.list("pods") if pod["spec"].get("nodeName") == node and not _is_over(pod)]
+    # what is there
 
-    def _claims(self, pod: Obj) -> Iterable[tuple[str, Obj | None]]:
-        for volume in pod["spec"].get("volumes") or ():
-            if claim := volume.get("persistentVolumeClaim"):
-                name = claim["claimName"]
-            elif volume.get("ephemeral"):
-                name = f"{meta.name(pod)}-{volume['name']}"
-            else:
-                continue
-            yield name, self.client.find("persistentvolumeclaims", meta.namespace(pod), name)
+    def _snapshot(self, pod: Obj) -> Snapshot:
+        """Pods that have a node, and those at least as important as this one that have been promised one."""
+        listed = [other for other in self.client.list("pods") if not _is_over(other)]
+        placed = [other for other in listed if other["spec"].get("nodeName")]
+        promised = [
+            {**other, "spec": {**other["spec"], "nodeName": node}}
+            for other in listed
+            if (node := _promised(other)) and priority(other) >= priority(pod) and meta.uid(other) != meta.uid(pod)
+        ]
+        namespaces = {meta.name(found): meta.labels(found) for found in self.client.list("namespaces")}
+        return Snapshot(self.client.list("nodes"), placed + promised, namespaces)
 
-    def _volumes_unfit(self, pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
-        for _, claim in self._claims(pod):
-            if claim is None:
-                continue
-            if "ReadWriteOncePod" in claim["spec"]["accessModes"] and any(uses_claim(o, claim) for o in others):
-                return [CLAIM_TAKEN]
-            if _is_bound(claim):
-                volume = self.client.find("persistentvolumes", None, claim["spec"].get("volumeName", ""))
-                if volume is not None and not matches_volume_affinity(volume, node):
-                    return ["node(s) had volume node affinity conflict"]
-            elif self._has_no_provisioner(claim):
-                volumes = [v for v in self.client.list("persistentvolumes") if matches_volume_affinity(v, node)]
-                if matching.best(claim, volumes) is None:
-                    return ["node(s) didn't find available persistent volumes to bind"]
-        return []
+    def _misfit(self, pod: Obj, node: Obj, snapshot: Snapshot) -> Misfit | None:
+        """In the order of upstream's filters; the first that objects is heard."""
+        return (
+            fit.misfit(pod, node, snapshot.on(node))
+            or volumes.misfit(pod, node, snapshot.pods, self.client)
+            or spread.misfit(pod, node, snapshot)
+            or affinity.misfit(pod, node, snapshot)
+        )
 
-    def _has_no_provisioner(self, claim: Obj) -> bool:
-        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
-        return found is None or found["provisioner"] == NO_PROVISIONER
+    # what becomes of the pod
 
-    def _volume_problem(self, pod: Obj) -> str:
-        for name, claim in self._claims(pod):
-            if claim is None:
-                return (
-                    f'{UNMADE} "{name}"' if names_ephemeral(pod, name) else f'persistentvolumeclaim "{name}" not found'
-                )
-            if names_ephemeral(pod, name) and (problem := foreign(pod, claim)):
-                return problem
-            if meta.is_terminating(claim):
-                return f'persistentvolumeclaim "{name}" is being deleted'
-            if claim.get("status", {}).get("phase") == "Lost":
-                return f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{claim["spec"].get("volumeName", "")}"'
-            if not _is_bound(claim) and not self._waits_for_consumer(claim):
-                return UNBOUND
-        return ""
-
-    def _waits_for_consumer(self, claim: Obj) -> bool:
-        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
-        return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
-
-    def _volumes_ready(self, pod: Obj, node: str) -> bool:
+    def _assign(self, pod: Obj, node: str) -> None:
         """Claims that waited for a consumer are told which node it goes to; the pod is bound once they are."""
-        waiting = [claim for _, claim in self._claims(pod) if claim is not None and not _is_bound(claim)]
+        waiting = [c for _, c in volumes.claims(pod, self.client) if c is not None and not volumes.is_bound(c)]
         for claim in waiting:
             if meta.annotations(claim).get(SELECTED_NODE) != node:
                 new = meta.copy(claim)
                 new["metadata"].setdefault("annotations", {})[SELECTED_NODE] = node
                 self.client.update("persistentvolumeclaims", new)
-        return not waiting
-
-    def _bind(self, pod: Obj, node: str) -> None:
+        if waiting:
+            return
         self.client.bind(pod, node)
         where = f"{meta.namespace(pod)}/{meta.name(pod)}"
         self.recorder.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {node}")
 
-    def _refuse(self, pod: Obj, message: str) -> None:
+    def _make_room(self, pod: Obj, snapshot: Snapshot, problems: Mapping[str, Misfit]) -> None:
+        if not problems:
+            self._refuse(pod, NO_NODES)
+            return
+        told = explain(len(problems), [reason for problem in problems.values() for reason in problem.reasons])
+        if why := preemption.objection(pod, snapshot):
+            self._refuse(pod, f"{told} preemption: {why}", _promised(pod))
+            return
+        found = self._candidates(pod, snapshot, problems)
+        candidates = [entry for entry in found if isinstance(entry, Candidate)]
+        if candidates:
+            chosen = preemption.best(candidates)
+            self._preempt(pod, chosen)
+            self._refuse(pod, told, chosen.node)
+        else:
+            reasons = [reason for entry in found if isinstance(entry, Misfit) for reason in entry.reasons]
+            self._refuse(pod, f"{told} preemption: {explain(len(problems), reasons)}")
+
+    def _candidates(self, pod: Obj, snapshot: Snapshot, problems: Mapping[str, Misfit]) -> Sequence[Candidate | Misfit]:
+        budgets = self.client.list("poddisruptionbudgets")
+        helpless = Misfit((preemption.NOT_HELPFUL,), resolvable=False)
+        return [
+            preemption.candidate(pod, node, snapshot, budgets, lambda node, left: self._misfit(pod, node, left))
+            if problems[meta.name(node)].resolvable
+            else helpless
+            for node in snapshot.nodes
+        ]
+
+    def _preempt(self, pod: Obj, chosen: Candidate) -> None:
+        for victim in chosen.victims:
+            message = f"{self.name}: preempting to accommodate a higher priority pod"
+            condition = {"type": "DisruptionTarget", "status": "True", "reason": preemption.REASON, "message": message}
+            self._set_condition(victim, condition)
+            self.client.delete("pods", *key_of(victim), uid=meta.uid(victim))
+            self.recorder.event(
+                victim, "Normal", "Preempted", f"Preempted by pod {meta.uid(pod)} on node {chosen.node}"
+            )
+        for other in self.client.list("pods"):
+            if _waits(other) and _promised(other) == chosen.node and priority(other) < priority(pod):
+                self._promise(other, "")
+
+    def _promise(self, pod: Obj, node: str) -> None:
         status = meta.copy(pod).get("status") or {}
-        old = meta.condition(status.get("conditions"), "PodScheduled")
-        if old is not None and old["status"] == "False" and old.get("message") == message:
+        status.pop("nominatedNodeName", None)
+        self.client.update("pods", {**meta.copy(pod), "status": status | _nomination(node)}, "status")
+
+    def _set_condition(self, pod: Obj, condition: Obj) -> None:
+        status = meta.copy(pod).get("status") or {}
+        status["conditions"] = meta.with_condition(status.get("conditions"), condition, self.now())
+        self.client.update("pods", {**meta.copy(pod), "status": status}, "status")
+
+    def _refuse(self, pod: Obj, message: str, node: str = "") -> None:
+        """Say why the pod has to wait, and for which node if it has been promised one."""
+        old = meta.condition((pod.get("status") or {}).get("conditions"), "PodScheduled")
+        told = old is not None and old.get("reason") == "Unschedulable" and old.get("message") == message
+        if told and _promised(pod) == node:
             return
         condition = {
             "type": "PodScheduled",
@@ -152,16 +181,31 @@ class Scheduler(Controller):
             "message": message,
             "lastProbeTime": None,
         }
+        status = meta.copy(pod).get("status") or {}
+        status.pop("nominatedNodeName", None)
         status["conditions"] = meta.with_condition(status.get("conditions"), condition, self.now())
-        self.client.update("pods", {**meta.copy(pod), "status": status}, "status")
+        self.client.update("pods", {**meta.copy(pod), "status": status | _nomination(node)}, "status")
         self.recorder.event(pod, "Warning", "FailedScheduling", message)
 
 
-def explain_volumes(total: int, problem: str) -> str:
-    if not total:
-        return "no nodes available to schedule pods"
-    preemption = f"preemption: 0/{total} nodes are available: {total} Preemption is not helpful for scheduling."
-    return f"0/{total} nodes are available: {problem}. {preemption}"
+def _nomination(node: str) -> Obj:
+    return {"nominatedNodeName": node} if node else {}
+
+
+def _promised(pod: Obj) -> str:
+    """The node where room is being made for a pod that waits."""
+    return str((pod.get("status") or {}).get("nominatedNodeName") or "") if _waits(pod) else ""
+
+
+def _place(pod: Obj) -> tuple[str, Mapping[str, str], bool]:
+    """What other pods' terms may be about."""
+    return pod["spec"].get("nodeName", ""), meta.labels(pod), meta.is_terminating(pod)
+
+
+def _looks_at_pods(pod: Obj) -> bool:
+    affinities = pod["spec"].get("affinity") or {}
+    looks = affinities.get("podAffinity") or affinities.get("podAntiAffinity")
+    return bool(looks or pod["spec"].get("topologySpreadConstraints"))
 
 
 def _waits(pod: Obj) -> bool:
@@ -176,8 +220,4 @@ def _waits(pod: Obj) -> bool:
 
 
 def _is_over(pod: Obj) -> bool:
-    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def _is_bound(claim: Obj) -> bool:
-    return bool(claim.get("status", {}).get("phase") == "Bound")
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")

@@ -114,6 +114,9 @@ def test_a_missing_claim_keeps_a_pod_waiting_until_it_is_bound(
     clock.advance(5)
     controllers.settle()
     assert "pod has unbound immediate PersistentVolumeClaims" in message(registry)
+    source = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Mi"}, "hostPath": {"path": "/data"}}
+    registry.create("persistentvolumes", {"metadata": {"name": "v"}, "spec": source})
+    claim = registry.update("persistentvolumeclaims", {**claim, "spec": {**claim["spec"], "volumeName": "v"}})
     registry.update("persistentvolumeclaims", {**claim, "status": {"phase": "Bound"}}, "status")
     controllers.settle()
     assert where(registry) == "node"
