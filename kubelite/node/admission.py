@@ -16,6 +16,15 @@ from kubelite.objects.meta import Obj
 from kubelite.objects.placement import add, host_ports, matches_node_affinity, ports_clash, requests, tolerates
 
 DEFAULT_MAX_PODS = Decimal(110)
+# Those that reach no further than the pod's own namespaces.
+SAFE_SYSCTLS = frozenset(
+    (
+        *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies"),
+        *("net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports"),
+        *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl"),
+        *("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ def rejected_status(pod: Obj, rejection: Rejection, now: datetime) -> Obj:
 
 
 def _problems(pod: Obj, node: Obj, others: Sequence[Obj]) -> Iterator[Rejection]:
+    yield from _sysctls(pod)
     if _wrong_os(pod, node):
         message = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
         yield Rejection("PodOSSelectorNodeLabelDoesNotMatch", message)
@@ -56,6 +66,13 @@ def _problems(pod: Obj, node: Obj, others: Sequence[Obj]) -> Iterator[Rejection]
 def _wrong_os(pod: Obj, node: Obj) -> bool:
     wanted = (pod["spec"].get("nodeSelector") or {}).get("kubernetes.io/os")
     return wanted is not None and wanted != meta.labels(node).get("kubernetes.io/os")
+
+
+def _sysctls(pod: Obj) -> Iterator[Rejection]:
+    for entry in (pod["spec"].get("securityContext") or {}).get("sysctls") or ():
+        name = entry["name"].replace("/", ".")
+        if name not in SAFE_SYSCTLS:
+            yield Rejection("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
 
 
 def _predicate(name: str, description: str) -> Rejection:

@@ -42,7 +42,14 @@ def _container_status(view: View, spec: Obj) -> Obj:
     if shown is not None:
         status["containerID"] = container_id(shown)
     status["started"] = _is_started(view, spec, found)
+    if mounts := spec.get("volumeMounts"):
+        status["volumeMounts"] = [_mount_status(mount) for mount in mounts]
     return status
+
+
+def _mount_status(mount: Obj) -> Obj:
+    status = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    return status | ({"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {})
 
 
 def container_id(container: Container) -> str:

@@ -114,6 +114,8 @@ class Kubelet:
         if worker is not None:
             if change.type == "MODIFIED" and change.old and _shown(change.old) != _shown(change.object):
                 worker.sources_changed()
+            if change.old and change.old["spec"] != change.object["spec"]:
+                worker.spec_changed(change.old)
             worker.wake()
         elif self.ready and change.type != "DELETED" and self._is_ours(change.object):
             self._begin_if_admitted(change.object)

@@ -17,6 +17,7 @@ from kubelite.node.view import (
     View,
     all_containers,
     container_entries,
+    container_of,
     ephemeral_containers,
     init_containers,
     is_finished,
@@ -120,7 +121,7 @@ def plan(view: View, now: datetime) -> Plan:
 
 def is_done(view: View) -> bool:
     """All that ever had to run has run: no container is left that the restart policy brings (back) to life."""
-    if view.deadline_exceeded or _init_failed_for_good(view):
+    if view.ending is not None or _init_failed_for_good(view):
         return True
     if restart_policy(view.pod) == "Always":
         return False
@@ -257,6 +258,9 @@ def _keep_running(draft: _Draft, spec: Obj, *, again: bool = False) -> None:
 
 def _restart(draft: _Draft, dead: Container) -> None:
     view = draft.view
+    if _is_changed(view, dead):
+        draft.add(StartContainer(dead.name, dead.attempt + 1, BACKOFF_FIRST))
+        return
     if _current(view, dead.name) is None:
         draft.add(StartContainer(dead.name, dead.attempt + 1, dead.backoff))
         return
@@ -267,6 +271,12 @@ def _restart(draft: _Draft, dead: Container) -> None:
         draft.add(HoldBack(dead.name, until, wait))
         return
     draft.add(StartContainer(dead.name, dead.attempt + 1, backoff))
+
+
+def _is_changed(view: View, dead: Container) -> bool:
+    """Another image, say: what held the old one back says nothing of it."""
+    spec = container_of(view.pod, dead.name)
+    return spec is not None and bool(dead.hash) and dead.hash != labels.container_hash(spec)
 
 
 def next_attempt(view: View, name: str) -> int:

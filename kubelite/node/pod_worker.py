@@ -17,7 +17,7 @@ from kubelite.errors import StatusError
 from kubelite.node import plan as planning
 from kubelite.node import starter, termination
 from kubelite.node.admission import Rejection, rejected_status
-from kubelite.node.adoption import address_before, health_before, waiting_before
+from kubelite.node.adoption import address_before, health_before, start_before, waiting_before
 from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
 from kubelite.node.pod_tasks import ActionTasks
@@ -25,9 +25,10 @@ from kubelite.node.probes import Prober, Subject
 from kubelite.node.records import Records
 from kubelite.node.runtime import SANDBOX, Container, EngineError
 from kubelite.node.services import Services, Signal
-from kubelite.node.status import DEADLINE_MESSAGE, active_deadline, back_off_message, pod_status
+from kubelite.node.status import PAST_DEADLINE, active_deadline, back_off_message, pod_status
 from kubelite.node.termination_message import wants_logs_as_message, with_logs_as_message, with_message
 from kubelite.node.view import (
+    Ending,
     Health,
     View,
     Waiting,
@@ -79,7 +80,7 @@ class PodWorker:
         self._probers: dict[str, Prober] = {}
         self._tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
         self._sandbox_retry_at: datetime | None = None
-        self._deadline_exceeded = (pod.get("status") or {}).get("reason") == "DeadlineExceeded"
+        self._ending: Ending | None = None
         self._grace = termination.GraceClock(services.now)
         self._adopt(pod)
 
@@ -92,6 +93,22 @@ class PodWorker:
         """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
         self.disk.sources_changed()
         self._retry_now("CreateContainerConfigError")
+        self.wake()
+
+    def spec_changed(self, old: Obj) -> None:
+        """A container may have another image now: what its old one had to wait for counts no more."""
+        pod = self.pod() or self._last
+        for name, waiting in self._waiting.items():
+            if container_of(pod, name) != container_of(old, name):
+                self._waiting[name] = replace(waiting, retry_at=None)
+
+    def end_early(self, ending: Ending) -> None:
+        """End the pod, which fails for that reason."""
+        pod = self.pod()
+        if pod is None or self._ending is not None or self.stopping or is_finished(pod):
+            return
+        self._ending = ending
+        self.services.recorder.event(pod, "Warning", ending.reason, ending.message)
         self.wake()
 
     def observed(self, container: Container) -> None:
@@ -229,7 +246,7 @@ class PodWorker:
             sandbox_retry_at=self._sandbox_retry_at,
             address=self.address,
             host_address=self.services.host_address,
-            deadline_exceeded=self._deadline_exceeded,
+            ending=self._ending,
         )
 
     def publish(self, *, terminated: bool = False) -> None:
@@ -258,12 +275,12 @@ class PodWorker:
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""
         end = active_deadline(pod)
-        if end is None or self._deadline_exceeded or is_finished(pod):
+        if end is None or self._ending is not None or is_finished(pod):
             return None
         if now < end:
             return end
-        self._deadline_exceeded = True
-        self.services.recorder.event(pod, "Normal", "DeadlineExceeded", DEADLINE_MESSAGE)
+        self._ending = PAST_DEADLINE
+        self.services.recorder.event(pod, "Normal", PAST_DEADLINE.reason, PAST_DEADLINE.message)
         return None
 
     # --- actions -----------------------------------------------------------------------------------------------------
@@ -345,10 +362,12 @@ class PodWorker:
 
     async def _stop_finished(self, pod: Obj) -> None:
         """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
-        until = self.services.now() + timedelta(seconds=termination.grace_of(pod))
+        grace = self._ending.grace if self._ending is not None else None
+        until = self.services.now() + timedelta(seconds=termination.grace_of(pod) if grace is None else grace)
         await termination.stop_all(self, pod, lambda: until)
         for sandbox in self.records.sandboxes():
             await self.remove(sandbox.id)
+        self.services.addresses.release(self.uid)  # the status goes on saying which one it was
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -384,6 +403,7 @@ class PodWorker:
         address = address_before(pod, self.sandbox())
         if address and self.services.addresses.reserve(self.uid, address):
             self.address = address
+        self.records = Records(replace(c, started_at=start_before(pod, c)) for c in self.records.all())
         for container in self.records.running():
             if spec := container_of(pod, container.name):
                 self.begin_probes(pod, spec, container, health_before(pod, spec, container))

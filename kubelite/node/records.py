@@ -18,10 +18,13 @@ class Records:
         self._by_id = {container.id: container for container in containers}
 
     def put(self, container: Container) -> None:
-        """A container never goes back to an earlier state: an answer that says so was overtaken."""
+        """A container never goes back to an earlier state (an answer that says so was overtaken), and it doesn't start
+        at another moment than the one that was told."""
         known = self._by_id.get(container.id)
-        if known is None or _ORDER[container.state] >= _ORDER[known.state]:
+        if known is None:
             self._by_id[container.id] = container
+        elif _ORDER[container.state] >= _ORDER[known.state]:
+            self._by_id[container.id] = replace(container, started_at=_start(known, container))
 
     def get(self, container_id: str) -> Container | None:
         return self._by_id.get(container_id)
@@ -49,6 +52,12 @@ class Records:
 
     def running(self) -> list[Container]:
         return [c for c in self._by_id.values() if c.state == "running" and not c.is_sandbox]
+
+
+def _start(known: Container, now: Container) -> datetime | None:
+    if known.started_at is None or now.started_at is None:
+        return now.started_at
+    return min(known.started_at, now.finished_at or known.started_at)
 
 
 def _newest_first(containers: Iterable[Container]) -> tuple[Container, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from kubelite.node.container_status import container_statuses, ephemeral_statuses
 from kubelite.node.plan import HoldBack
 from kubelite.node.view import (
+    Ending,
     View,
     ephemeral_containers,
     full_name,
@@ -26,7 +27,8 @@ from kubelite.node.view import (
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
-DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+FINAL = ("Succeeded", "Failed")
+PAST_DEADLINE = Ending("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
@@ -36,19 +38,26 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
     inits = container_statuses(view, init_containers(view.pod))
     regulars = container_statuses(view, regular_containers(view.pod))
     phase = old["phase"] if is_finished(view.pod) else _phase(view, inits, regulars, terminated)
+    if phase in FINAL and any(view.running()):
+        phase = old.get("phase") or "Pending"  # others may count on what a finished pod had being free
     status: dict[str, Any] = {key: value for key, value in old.items() if key not in _REBUILT}
     status["phase"] = phase
     status["conditions"] = _conditions(view, phase, inits, regulars, now)
-    if view.deadline_exceeded:
-        status |= {"reason": "DeadlineExceeded", "message": DEADLINE_MESSAGE}
+    if view.ending is not None and phase == "Failed":
+        status |= {"reason": view.ending.reason, "message": view.ending.message}
     status |= _addresses(view, old)
     status["startTime"] = old.get("startTime") or meta.format_time(now)
     if inits:
         status["initContainerStatuses"] = inits
-    status["containerStatuses"] = regulars
+    status["containerStatuses"] = _by_name(regulars)
     if ephemerals := ephemeral_containers(view.pod):
-        status["ephemeralContainerStatuses"] = ephemeral_statuses(view, ephemerals)
+        status["ephemeralContainerStatuses"] = _by_name(ephemeral_statuses(view, ephemerals))
     return status
+
+
+def _by_name(entries: list[Obj]) -> list[Obj]:
+    """Upstream's order; only init containers are told in theirs."""
+    return sorted(entries, key=lambda entry: str(entry["name"]))
 
 
 _REBUILT = ("phase", "conditions", "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
@@ -94,7 +103,7 @@ class _Count:
 
 
 def _phase(view: View, inits: list[Obj], regulars: list[Obj], terminated: bool) -> str:
-    if view.deadline_exceeded:
+    if view.ending is not None:
         return "Failed"
     count = _count(view, inits, regulars)
     policy = restart_policy(view.pod)

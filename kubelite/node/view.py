@@ -24,6 +24,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the kubelet ends a pod before its time; the status says so when nothing of it runs any more."""
+
+    reason: str
+    message: str
+    grace: int | None = None  # seconds, where it isn't the pod's own
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """Results of a running container's probes."""
 
@@ -50,7 +59,7 @@ class View:
     sandbox_retry_at: datetime | None = None
     address: str = ""
     host_address: str = ""
-    deadline_exceeded: bool = False
+    ending: Ending | None = None
 
     @property
     def sandbox(self) -> Container | None:

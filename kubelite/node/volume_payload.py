@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from kubelite.errors import StatusError
 from kubelite.node.environment import Surroundings
 from kubelite.node.fields import UnsupportedField, field_value, resource_value
 from kubelite.objects import meta
@@ -77,9 +78,15 @@ def _projected(pod: Obj, projected: Obj, around: Surroundings, token: TokenSourc
         if item := source.get("downwardAPI"):
             result |= _downward(pod, item, mode, around)
         if item := source.get("serviceAccountToken"):
-            text = token(pod, item.get("audience") or "", item.get("expirationSeconds") or TOKEN_EXPIRATION)
-            result[item["path"]] = File(text.encode(), mode)
+            result[item["path"]] = File(_token(pod, item, token), mode)
     return result
+
+
+def _token(pod: Obj, source: Obj, token: TokenSource) -> bytes:
+    try:
+        return token(pod, source.get("audience") or "", source.get("expirationSeconds") or TOKEN_EXPIRATION).encode()
+    except StatusError as error:  # its service account is gone: the namespace is being deleted, say
+        raise VolumeError(f"failed to fetch token: {error.message}") from error
 
 
 def _keys(kind: str, source: Obj, name: str, mode: int, around: Surroundings) -> Payload:

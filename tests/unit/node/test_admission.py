@@ -59,6 +59,11 @@ def test_pod_that_fits_is_taken() -> None:
             Rejection("OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3"),
         ),
         (
+            pod(securityContext={"sysctls": [{"name": "kernel/shm_rmid_forced"}, {"name": "kernel.msgmax"}]}),
+            [],
+            Rejection("SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'),
+        ),
+        (
             pod(nodeSelector={"disk": "ssd"}),
             [],
             Rejection(

@@ -17,6 +17,7 @@ from kubelite.node.plan import (
     next_backoff,
     plan,
 )
+from kubelite.node.status import PAST_DEADLINE
 from kubelite.node.view import Health, Waiting
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import NOW, ago, container, exited, pod, running, sandbox, view
@@ -187,7 +188,7 @@ def test_pod_that_is_done_stops_its_sidecars_and_sandbox() -> None:
 
 
 def test_pod_past_its_deadline_stops() -> None:
-    assert actions(pod(), running(), deadline_exceeded=True) == [StopPod()]
+    assert actions(pod(), running(), ending=PAST_DEADLINE) == [StopPod()]
 
 
 def test_pod_in_a_final_phase_starts_nothing() -> None:
@@ -241,3 +242,9 @@ def test_ephemeral_container_that_was_removed_is_not_started_again() -> None:
     known = {"name": "debugger", "containerID": "docker://1", "restartCount": 0}
     of = debugged(status={"phase": "Running", "ephemeralContainerStatuses": [known]})
     assert plan(view(of, running()), NOW).actions == ()
+
+
+def test_container_with_another_image_does_not_wait_for_the_old_ones_back_off() -> None:
+    dead = exited(code=1, attempt=4, backoff=160)
+    assert actions(pod(), dead)[0] == HoldBack("web", NOW + timedelta(seconds=159), 160)
+    assert actions(pod(container(image="httpd:2.5")), dead) == [StartContainer("web", 5, 10)]

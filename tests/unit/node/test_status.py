@@ -7,7 +7,7 @@ import pytest
 
 from kubelite.node.plan import HoldBack
 from kubelite.node.runtime import Container
-from kubelite.node.status import active_deadline, back_off_message, pod_status
+from kubelite.node.status import PAST_DEADLINE, active_deadline, back_off_message, pod_status
 from kubelite.node.view import Health, Waiting
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -174,8 +174,11 @@ def test_terminated_pod_has_a_final_phase_whatever_its_policy(code: int, phase: 
     assert status_of(pod(), exited(code=code), terminated=True)["phase"] == phase
 
 
-def test_exceeded_deadline_fails_the_pod() -> None:
-    status = status_of(pod(), running(), deadline_exceeded=True)
+def test_exceeded_deadline_fails_the_pod_once_nothing_runs() -> None:
+    before = {"phase": "Running"}
+    status = status_of(pod(status=before), running(), ending=PAST_DEADLINE)
+    assert (status["phase"], status.get("reason")) == ("Running", None)
+    status = status_of(pod(status=before), exited(code=137), ending=PAST_DEADLINE)
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
 
 
@@ -248,3 +251,19 @@ def test_ephemeral_containers_have_statuses_of_their_own_and_count_for_nothing()
     failed = pod_status(view(of, running(), exited("debugger", 1)), NOW)
     assert failed["phase"] == "Running"
     assert "terminated" in failed["ephemeralContainerStatuses"][0]["state"]
+
+
+def test_statuses_come_by_name_and_show_their_mounts() -> None:
+    mounts = [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "token", "mountPath": "/token", "readOnly": True},
+    ]
+    of = pod(container("web", volumeMounts=mounts), container("app"), initContainers=[container("z"), container("a")])
+    status = status_of(of)
+    assert [entry["name"] for entry in status["containerStatuses"]] == ["app", "web"]
+    assert [entry["name"] for entry in status["initContainerStatuses"]] == ["z", "a"]
+    assert "volumeMounts" not in status["containerStatuses"][0]
+    assert status["containerStatuses"][1]["volumeMounts"] == [
+        {"name": "data", "mountPath": "/data"},
+        {"name": "token", "mountPath": "/token", "readOnly": True, "recursiveReadOnly": "Disabled"},
+    ]
