@@ -1,8 +1,11 @@
-"""One line of the benchmark's answer."""
+"""One line of the benchmark's answer, and how a figure is taken: the same work on both sides in turn."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 
 class Row(NamedTuple):
@@ -20,3 +23,21 @@ class Row(NamedTuple):
         )
         note = f"  ({self.note})" if self.note else ""
         return f"{self.name:<52} {self.value:>9.3f} {self.unit:<6}{verdict}{note}"
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """Seconds that it takes."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def spread(values: Sequence[float]) -> str:
+    return f"min {min(values):.2f}, max {max(values):.2f}, {len(values)} runs"
+
+
+def ratio(name: str, ours: Sequence[float], bare: Sequence[float], goal: float | None) -> Row:
+    """The median of the pairs' ratios."""
+    value = statistics.median(one / other for one, other in zip(ours, bare, strict=True))
+    note = f"median {statistics.median(ours):.2f} s against {statistics.median(bare):.2f} s, {len(ours)} pairs"
+    return Row(name, value, "x", note, goal)
