@@ -28,6 +28,7 @@ from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
 from kubelite.controllers.disruption import DisruptionController, StaleDisruptions
 from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
+from kubelite.controllers.endpoints.mirroring import EndpointSliceMirroringController
 from kubelite.controllers.expiry import EventExpiry
 from kubelite.controllers.garbage import GarbageCollector
 from kubelite.controllers.job import JobController, TtlAfterFinished
@@ -39,6 +40,7 @@ from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.controllers.runtime import Controller, Manager
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.statefulset.controller import StatefulSetController
+from kubelite.controllers.tainteviction import CordonTaint, TaintEviction
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
@@ -165,6 +167,7 @@ class Cluster:
             StaleDisruptions(registry, recorder("controllermanager")),
             EndpointSliceController(registry, recorder("endpoint-slice-controller")),
             EndpointsController(registry, recorder("endpoint-controller")),
+            EndpointSliceMirroringController(registry, recorder("endpoint-slice-mirroring-controller")),
             ClaimBinder(registry, volumes),
             VolumeController(registry, volumes),
             ClaimProtection(registry, volumes),
@@ -179,6 +182,8 @@ class Cluster:
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
             ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.kinds),
             NodeLease(registry, recorder("node-controller")),
+            CordonTaint(registry, recorder("node-controller")),
+            TaintEviction(registry, recorder("taint-eviction-controller")),
             EventExpiry(registry, recorder("event-expiry")),
         ]
 
