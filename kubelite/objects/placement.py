@@ -67,15 +67,21 @@ def ports_clash(wanted: Iterable[tuple[str, str, int]], taken: Iterable[tuple[st
 
 
 def tolerates(pod: Obj, taint: Obj) -> bool:
-    for toleration in pod["spec"].get("tolerations") or ():
-        if toleration.get("effect") not in (None, "", taint["effect"]):
-            continue
-        if toleration.get("operator") == "Exists":
-            if not toleration.get("key") or toleration["key"] == taint["key"]:
-                return True
-        elif toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or ""):
-            return True
-    return False
+    return toleration_of(pod, taint) is not None
+
+
+def toleration_of(pod: Obj, taint: Obj) -> Obj | None:
+    """The first of the pod's tolerations that bears the taint."""
+    found = (entry for entry in pod["spec"].get("tolerations") or () if _bears(entry, taint))
+    return next(found, None)
+
+
+def _bears(toleration: Obj, taint: Obj) -> bool:
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    if toleration.get("operator") == "Exists":
+        return not toleration.get("key") or bool(toleration["key"] == taint["key"])
+    return toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def matches_node_affinity(pod: Obj, node: Obj) -> bool:
