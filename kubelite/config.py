@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -33,8 +34,20 @@ def home() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineMark:
+    """The engine that has a cluster's containers: which one it is, and where it answered last."""
+
+    id: str
+    url: str
+    tls: str = ""  # the directory of its certificates
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """One cluster on one engine. Ranges are the notes' own; `directory` holds everything it keeps on disk."""
+    """One cluster on one engine. Ranges are the notes' own; `directory` holds everything it keeps on disk.
+
+    `asked` has what was asked for and couldn't be had when the cluster was made, by the name of the setting.
+    """
 
     name: str = DEFAULT_NAME
     home: Path = field(default_factory=home)
@@ -42,6 +55,8 @@ class Settings:
     service_cidr: IPv4Network = SERVICE_CIDR
     domain: str = "cluster.local"
     api_port: int = 6443
+    engine: EngineMark | None = None
+    asked: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def load(cls, name: str = DEFAULT_NAME, at: Path | None = None) -> Settings | None:
@@ -57,6 +72,8 @@ class Settings:
             service_cidr=IPv4Network(stored["serviceCIDR"]),
             domain=stored["domain"],
             api_port=stored["apiPort"],
+            engine=EngineMark(**stored["engine"]) if stored.get("engine") else None,
+            asked=stored.get("asked") or {},
         )
 
     def save(self) -> None:
@@ -65,6 +82,8 @@ class Settings:
             "serviceCIDR": str(self.service_cidr),
             "domain": self.domain,
             "apiPort": self.api_port,
+            "engine": asdict(self.engine) if self.engine else None,
+            "asked": dict(self.asked),
         }
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.directory / _FILE

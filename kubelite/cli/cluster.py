@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import yaml
@@ -27,7 +28,7 @@ _CHOICES = (
 )
 
 
-def settings_for(arguments: argparse.Namespace) -> Settings:
+def settings_for(arguments: argparse.Namespace, progress: Callable[[str], None]) -> Settings:
     """The cluster's settings: a new one takes the options, an existing one has chosen already."""
     given = {
         field: getattr(arguments, field) for field, _, _ in _CHOICES if getattr(arguments, field, None) is not None
@@ -37,11 +38,14 @@ def settings_for(arguments: argparse.Namespace) -> Settings:
         return replace(Settings(name=arguments.name), **given)
     for field, option, what in _CHOICES:
         has = getattr(existing, field)
-        if given.get(field, has) != has:
+        if given.get(field, has) == has:
+            continue
+        if existing.asked.get(field) != str(given[field]):
             raise Failure(
                 f"cluster {existing.name} was created with {what} {has}; it can't become {given[field]}",
                 f"leave out {option}, or remove the cluster first: kubelite delete{of(existing)}",
             )
+        progress(f"{what} {given[field]} was taken when the cluster was created, using {has}")
     return existing
 
 
@@ -52,8 +56,8 @@ def of(settings: Settings) -> str:
 
 def up(arguments: argparse.Namespace, progress: Progress) -> int:
     started = time.monotonic()
-    settings = settings_for(arguments)
-    endpoint = daemon.ensure(arguments.install_engine, progress)
+    settings = settings_for(arguments, progress)
+    endpoint = _engine(settings, arguments, progress)
     if arguments.foreground:
         return _serve(settings, endpoint, progress)
     fresh = bring_up(settings, endpoint, progress)
@@ -67,6 +71,15 @@ def up(arguments: argparse.Namespace, progress: Progress) -> int:
     for line in next_steps(settings):
         print(f"  {line}")
     return 0
+
+
+def _engine(settings: Settings, arguments: argparse.Namespace, progress: Progress) -> Endpoint:
+    if not arguments.move or settings.engine is None:
+        return lifecycle.engine_for_up(settings, install=arguments.install_engine, progress=progress)
+    endpoint = daemon.ensure(arguments.install_engine, progress)
+    if find.identity(endpoint) != settings.engine.id:
+        lifecycle.leave_engine(settings, lifecycle.engine_of(settings), progress)
+    return endpoint
 
 
 def bring_up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
@@ -120,9 +133,7 @@ def next_steps(settings: Settings) -> list[str]:
 
 def down(arguments: argparse.Namespace, progress: Progress) -> int:
     settings = Settings.load(arguments.name) or Settings(name=arguments.name)
-    endpoint = find.find()
-    if endpoint is None and not arguments.keep_pods:
-        sys.stderr.write("no container engine answers: only the control plane is stopped\n")
+    endpoint = None if arguments.keep_pods else _engine_to_clear(settings)
     stopped = lifecycle.down(settings, endpoint, progress, keep_pods=arguments.keep_pods)
     progress.wipe()
     what = "is down; objects and volumes are kept" if stopped else "was down already"
@@ -130,13 +141,31 @@ def down(arguments: argparse.Namespace, progress: Progress) -> int:
     return 0
 
 
+def _engine_to_clear(settings: Settings) -> Endpoint | None:
+    try:
+        endpoint = lifecycle.engine_of(settings)
+        silent = f"{engine_name(settings)} doesn't answer"
+    except EngineError as error:
+        endpoint, silent = None, error.message
+    if endpoint is None:
+        sys.stderr.write(f"{silent}: only the control plane is stopped\n")
+    return endpoint
+
+
+def engine_name(settings: Settings) -> str:
+    """In a sentence about an engine that isn't there."""
+    where = f" at {settings.engine.url}" if settings.engine else ""
+    return f"the container engine{where}"
+
+
 def delete(arguments: argparse.Namespace, progress: Progress) -> int:
     settings = Settings.load(arguments.name) or Settings(name=arguments.name)
-    endpoint = find.find()
-    if endpoint is None and settings.directory.exists():
+    endpoint = None if arguments.without_engine else lifecycle.engine_of(settings)
+    if endpoint is None and settings.directory.exists() and not arguments.without_engine:
         raise EngineError(
-            f"no container engine answers, so the containers of cluster {settings.name} can't be removed",
-            "start the engine that they run on first, or name it: export DOCKER_HOST=...",
+            f"{engine_name(settings)} doesn't answer, so the containers of cluster {settings.name} can't be removed",
+            "start the engine that they are on first, or name it: export DOCKER_HOST=...\n"
+            f"if it is gone for good: kubelite delete --without-engine{of(settings)}",
         )
     known = settings.kubeconfig.read_bytes() if settings.kubeconfig.exists() else None
     found = lifecycle.delete(settings, endpoint, progress, keep_volumes=arguments.keep_volumes)

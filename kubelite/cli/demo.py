@@ -16,13 +16,14 @@ from kubelite.cli.progress import Progress
 from kubelite.config import Settings
 from kubelite.demo.script import Demo
 from kubelite.demo.shell import BuiltIn, Kubectl, RealKubectl, Shell
-from kubelite.engine import daemon, find, images
+from kubelite.engine import find, images
+from kubelite.lifecycle import engine_for_up
 
 
 def demo(arguments: argparse.Namespace, progress: Progress) -> int:
     started = time.monotonic()
-    settings = settings_for(arguments)
-    endpoint = daemon.ensure(True, progress)
+    settings = settings_for(arguments, progress)
+    endpoint = engine_for_up(settings, install=True, progress=progress)
     with contextlib.closing(find.connect(endpoint)) as engine:
         images.ensure(engine, images.NAMES, progress)
     bring_up(settings, endpoint, progress)

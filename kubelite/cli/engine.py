@@ -30,7 +30,10 @@ def install(arguments: argparse.Namespace, progress: Progress) -> int:
 
 
 def start(arguments: argparse.Namespace, progress: Progress) -> int:
-    endpoint = find.find() or daemon.start(progress)
+    try:
+        endpoint = find.find() or daemon.start(progress)
+    except find.ChosenEngineSilent as error:
+        endpoint = daemon.start(progress, daemon.serving_at(error))
     progress.wipe()
     print(described(endpoint))
     return 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.engine import find, service_rules
+from kubelite.lifecycle import engine_of
 
 _BLOCK = re.compile(r"^\t(chain|map|set) (\S+) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
 _VERDICT = re.compile(r"([\w.]+(?: \. [\w.]+)+) : (drop|goto [^\s,}]+)")
@@ -67,9 +68,9 @@ def parse(text: str) -> KernelTable:
 
 def read(settings: Settings) -> KernelTable:
     """What the kernel has now; NoTable when nobody can tell."""
-    endpoint = find.find()
+    endpoint = engine_of(settings)
     if endpoint is None:
-        raise NoTable("no container engine answers")
+        raise NoTable("its container engine doesn't answer")
     with closing(find.connect(endpoint)) as client:
         running = client.api.containers(filters={"label": f"{LABEL_CLUSTER}={settings.name}"})
         proxy = next(filter(service_rules.is_proxy, running), None)

@@ -82,6 +82,7 @@ def _up(parser: argparse.ArgumentParser) -> None:
     add("--service-cidr", type=network, metavar="NETWORK", help=f"addresses of Services (default {SERVICE_CIDR})")
     add("--domain", type=domain, help=f"the cluster's domain (default {_DEFAULT.domain})")
     add("--api-port", type=port, metavar="PORT", help=f"the API's port on 127.0.0.1 (default {_DEFAULT.api_port})")
+    add("--move", action="store_true", help="bring an existing cluster up on another engine than it was on")
     add("--foreground", action="store_true", help="serve in this process, log on stderr, until it is stopped")
 
 
@@ -91,6 +92,9 @@ def _down(parser: argparse.ArgumentParser) -> None:
 
 def _delete(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-volumes", action="store_true", help="leave the volumes' directories on disk")
+    parser.add_argument(
+        "--without-engine", action="store_true", help="remove the files only: the containers' engine is gone for good"
+    )
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:

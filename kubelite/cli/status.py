@@ -17,7 +17,8 @@ from kubelite.cli.explain_service import rules_trouble
 from kubelite.cli.progress import Progress
 from kubelite.cli.volumes import claims_by_volume, used
 from kubelite.config import Settings
-from kubelite.engine import find
+from kubelite.engine import EngineError
+from kubelite.engine.find import Endpoint
 
 _DNS = "/api/v1/namespaces/kube-system/endpoints/kube-dns"
 
@@ -25,9 +26,8 @@ _DNS = "/api/v1/namespaces/kube-system/endpoints/kube-dns"
 def show(arguments: argparse.Namespace, progress: Progress) -> int:
     settings = Settings.load(arguments.name) or Settings(name=arguments.name)
     found = lifecycle.status(settings)
-    engine = find.find()
-    rows = [["cluster", f"{settings.name}: {_verdict(found)}"]]
-    rows.append(["engine", described(engine) if engine else "none answers"])
+    engine, told = _engine(settings)
+    rows = [["cluster", f"{settings.name}: {_verdict(found)}"], ["engine", told]]
     rows += [["API", _api(settings, found)]] if found.pid else []
     if found.answers:
         try:
@@ -40,6 +40,17 @@ def show(arguments: argparse.Namespace, progress: Progress) -> int:
     if not up:
         print("\n".join(found.failing or [f"type: kubelite up{of(settings)}"]))
     return 0 if up else 1
+
+
+def _engine(settings: Settings) -> tuple[Endpoint | None, str]:
+    """The cluster's, if it answers, and what to say of it."""
+    try:
+        found = lifecycle.engine_of(settings)
+    except EngineError as error:
+        return None, error.message
+    if found is None:
+        return None, f"none answers at {settings.engine.url}" if settings.engine else "none answers"
+    return found, described(found)
 
 
 def _verdict(found: lifecycle.Status) -> str:

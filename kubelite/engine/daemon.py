@@ -11,12 +11,12 @@ import os
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from kubelite.engine import EngineError, Progress, cgroups, install, processes, silent
-from kubelite.engine.find import DEFAULT_SOCKET, PRIVATE_SOCKET, Candidate, Endpoint, find, probe
+from kubelite.engine.find import DEFAULT_SOCKET, PRIVATE_SOCKET, Candidate, ChosenEngineSilent, Endpoint, find, probe
 from kubelite.engine.locks import exclusive
 
 ORIGIN = "kubelite's own engine"
@@ -71,14 +71,26 @@ class Daemon:
 
 def ensure(install_engine: bool, progress: Progress = silent) -> Endpoint:
     """An engine that answers: the one found, else a private one, installed first when `install_engine` allows."""
-    if endpoint := find():
-        return endpoint
+    try:
+        if endpoint := find():
+            return endpoint
+        daemon = Daemon()
+    except ChosenEngineSilent as error:
+        daemon = serving_at(error)
     if not install_engine and install.program() is None:
         raise EngineError("no container engine answers on this machine", install.cure())
     if os.geteuid() != 0:
         raise EngineError("no container engine answers, and only root can start one", install.cure())
     install.install(progress)
-    return start(progress)
+    return start(progress, daemon)
+
+
+def serving_at(error: ChosenEngineSilent) -> Daemon:
+    """The private engine, on the socket that the user named if that may be its own; else the error is raised."""
+    ours = Daemon()
+    if error.socket not in ours.sockets:
+        raise error
+    return replace(ours, sockets=(error.socket,))
 
 
 def start(progress: Progress = silent, daemon: Daemon | None = None) -> Endpoint:
@@ -91,7 +103,7 @@ def start(progress: Progress = silent, daemon: Daemon | None = None) -> Endpoint
         raise EngineError("dockerd is not on this machine", install.cure())
     with exclusive(daemon.run / "engine.lock"):  # another command may be starting it right now
         if endpoint := running(daemon):
-            return endpoint
+            return _at_its_place(endpoint, daemon)
         started = time.monotonic()
         clear_leftovers(daemon)
         cgroups.mount_missing()
@@ -99,6 +111,14 @@ def start(progress: Progress = silent, daemon: Daemon | None = None) -> Endpoint
         endpoint = _launch(daemon, program, address)
     progress(f"engine: Docker {endpoint.version} started in {time.monotonic() - started:.1f} s on {address}")
     return endpoint
+
+
+def _at_its_place(endpoint: Endpoint, daemon: Daemon) -> Endpoint:
+    if endpoint.socket in daemon.sockets:
+        return endpoint
+    raise EngineError(
+        f"kubelite's own engine runs already, at {endpoint.url}", f"type: export DOCKER_HOST={endpoint.url}"
+    )
 
 
 def running(daemon: Daemon) -> Endpoint | None:

@@ -1,7 +1,8 @@
 """Find an engine that answers, in the order in which users choose one.
 
-DOCKER_HOST, the docker CLI's current context, the default socket, the private daemon's socket, rootless Docker,
-Podman. Lies on the path of `kubelite up`, so the probe is one plain HTTP request; the SDK loads in `connect` only.
+DOCKER_HOST, else the docker CLI's current context, is the user's own choice, and no other engine stands in for it.
+Without one: the default socket, the private daemon's socket, rootless Docker, Podman. Lies on the path of
+`kubelite up`, so the probe is one plain HTTP request; the SDK loads in `connect` only.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from kubelite.engine import EngineError
+
 if TYPE_CHECKING:
     import docker
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 PRIVATE_SOCKET = Path("/run/kubelite/engine.sock")
 PROBE_SECONDS = 3.0
+INFO_SECONDS = 10.0  # a busy engine counts its containers for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,35 @@ class Endpoint:
     @property
     def socket(self) -> Path | None:
         """The engine's socket file, when it has one."""
-        return Path(self.url.removeprefix("unix://")) if self.url.startswith("unix://") else None
+        return _socket(self.url)
 
 
-def candidates(environ: Mapping[str, str], home: Path) -> Iterator[Candidate]:
-    """Addresses in order of preference."""
+class ChosenEngineSilent(EngineError):
+    """The engine that the user chose doesn't answer at `socket` (when its address is one)."""
+
+    def __init__(self, candidate: Candidate, why: str) -> None:
+        another = "unset DOCKER_HOST" if candidate.origin == "DOCKER_HOST" else "docker context use default"
+        super().__init__(
+            f"{candidate.origin} names the container engine at {candidate.url}, where none answers: {why}",
+            f"start that engine, or choose another one: {another}",
+        )
+        self.socket = _socket(candidate.url)
+
+
+def _socket(url: str) -> Path | None:
+    return Path(url.removeprefix("unix://")) if url.startswith("unix://") else None
+
+
+def chosen(environ: Mapping[str, str], home: Path) -> Candidate | None:
+    """The engine that the user named; None when the choice is left to kubelite."""
     if host := environ.get("DOCKER_HOST"):
         certificates = Path(environ.get("DOCKER_CERT_PATH") or home / ".docker")
-        yield Candidate(host, "DOCKER_HOST", certificates if environ.get("DOCKER_TLS_VERIFY") else None)
-    elif context := _context(environ, home):
-        yield context
+        return Candidate(host, "DOCKER_HOST", certificates if environ.get("DOCKER_TLS_VERIFY") else None)
+    return _context(environ, home)
+
+
+def candidates(environ: Mapping[str, str]) -> Iterator[Candidate]:
+    """Where an engine may be when nobody named one, in order of preference."""
     yield Candidate(f"unix://{DEFAULT_SOCKET}", "default socket")
     yield Candidate(f"unix://{PRIVATE_SOCKET}", "kubelite's own engine")
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
@@ -79,7 +102,13 @@ def _context(environ: Mapping[str, str], home: Path) -> Candidate | None:
     meta = _read_json(config / "contexts" / "meta" / key / "meta.json")
     host = meta.get("Endpoints", {}).get("docker", {}).get("Host")
     certificates = config / "contexts" / "tls" / key / "docker"
-    return Candidate(host, f"docker context {name}", certificates if certificates.is_dir() else None) if host else None
+    if not host:
+        where = "DOCKER_CONTEXT" if environ.get("DOCKER_CONTEXT") else config / "config.json"
+        raise EngineError(
+            f"{where} names the docker context {name}, which is not there or has no address",
+            "see: docker context ls; to choose another one: docker context use default",
+        )
+    return Candidate(host, f"docker context {name}", certificates if certificates.is_dir() else None)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -124,22 +153,42 @@ def _tls_context(certificates: Path | None) -> ssl.SSLContext:
 
 def probe(candidate: Candidate, timeout: float = PROBE_SECONDS) -> Endpoint | None:
     """Ask for the engine's version; None when nobody answers in time or it is no engine."""
-    connection = _connection(candidate, timeout)
-    if connection is None:
+    try:
+        return _ask(candidate, timeout)
+    except (OSError, ValueError, http.client.HTTPException):
         return None
-    with closing(connection):
-        try:
-            connection.request("GET", "/version")
-            answer = connection.getresponse()
-            content = json.loads(answer.read()) if answer.status == 200 else {}
-        except (OSError, ValueError, http.client.HTTPException):
-            return None
+
+
+def _ask(candidate: Candidate, timeout: float) -> Endpoint:
+    content = _get(candidate, "/version", timeout)
+    if "ApiVersion" not in content:
+        raise ValueError("what answers is no container engine")
     return _endpoint(candidate, content)
 
 
-def _endpoint(candidate: Candidate, version: Mapping[str, Any]) -> Endpoint | None:
-    if "ApiVersion" not in version:
-        return None
+def _get(candidate: Candidate, path: str, timeout: float) -> dict[str, Any]:
+    """What the engine answers, {} when that is no JSON object."""
+    connection = _connection(candidate, timeout)
+    if connection is None:
+        raise ValueError("it is no address of a socket (unix://...) or of a port (tcp://...)")
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        content = json.loads(answer.read()) if answer.status == 200 else {}
+    return content if isinstance(content, dict) else {}
+
+
+def identity(endpoint: Endpoint) -> str:
+    """Which engine it is, whatever address it answers at; "" when it doesn't say."""
+    if endpoint.product == "Podman":
+        return endpoint.url  # its ID is another one in each answer
+    try:
+        return str(_get(Candidate(endpoint.url, endpoint.origin, endpoint.tls), "/info", INFO_SECONDS).get("ID") or "")
+    except (OSError, ValueError, http.client.HTTPException):
+        return ""
+
+
+def _endpoint(candidate: Candidate, version: Mapping[str, Any]) -> Endpoint:
     components = [component.get("Name", "") for component in version.get("Components") or ()]
     return Endpoint(
         url=candidate.url,
@@ -153,15 +202,26 @@ def _endpoint(candidate: Candidate, version: Mapping[str, Any]) -> Endpoint | No
 
 
 def find() -> Endpoint | None:
-    """The first engine that answers."""
+    """The engine that the user chose, ChosenEngineSilent when it doesn't answer; else the first that answers."""
+    if (choice := chosen(os.environ, Path.home())) is not None:
+        try:
+            return _ask(choice, PROBE_SECONDS)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise ChosenEngineSilent(choice, _reason(error)) from None
     tried: set[str] = set()
-    for candidate in candidates(os.environ, Path.home()):
+    for candidate in candidates(os.environ):
         if candidate.url in tried:
             continue
         tried.add(candidate.url)
         if endpoint := probe(candidate):
             return endpoint
     return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {PROBE_SECONDS:g} s"
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def connect(endpoint: Endpoint, pool_size: int = 16, timeout: float = 60) -> docker.DockerClient:

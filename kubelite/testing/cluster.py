@@ -20,7 +20,6 @@ from typing import Self
 from kubelite import lifecycle
 from kubelite.cli.client import ApiError, Client
 from kubelite.config import Settings
-from kubelite.engine import find
 from kubelite.testing.namespace import Namespace
 from kubelite.testing.sessions import own_name
 
@@ -93,11 +92,11 @@ class Cluster:
 
     def down(self) -> None:
         """Stop the control plane and the containers; what is stored stays for the next `up`."""
-        lifecycle.down(self.settings, find.find(), lambda text: None)
+        lifecycle.down(self.settings, lifecycle.engine_of(self.settings), lambda text: None)
 
     def delete(self) -> None:
         """Remove everything of it."""
-        lifecycle.delete(self.settings, find.find(), lambda text: None)
+        lifecycle.delete(self.settings, lifecycle.engine_of(self.settings), lambda text: None)
 
     def client(self) -> Client:
         """A new connection to the API as the cluster's administrator; close it after use."""

@@ -19,6 +19,7 @@ from kubelite.config import Settings
 from kubelite.manifests.check import check
 from kubelite.manifests.document import Document, read
 from kubelite.manifests.problem import Problem
+from kubelite.testing import report
 from kubelite.testing.conditions import Condition, predicate
 
 SECONDS = 60.0
@@ -141,6 +142,10 @@ class Namespace:
         query |= {"tailLines": str(tail)} if tail is not None else {}
         query |= {"previous": "true"} if previous else {}
         return self.client.text(f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log", query)
+
+    def describe(self) -> str:
+        """Its pods, latest events and the end of the pods' logs, as the report of a failed test shows them."""
+        return report.describe(self.client, self.namespace)
 
     def _resource(self, plural: str) -> Resource:
         found = self._discovery.by_name(plural)

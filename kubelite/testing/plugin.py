@@ -73,9 +73,7 @@ def _namespaces(item: pytest.Item) -> list[Namespace]:
 
 
 def _state(namespace: Namespace) -> str:
-    from kubelite.testing import report
-
     try:
-        return report.describe(namespace.client, namespace.namespace)
+        return namespace.describe()
     except Exception as error:
         return f"it can't be shown: {error!r}"

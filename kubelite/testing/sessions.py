@@ -70,7 +70,8 @@ def sweep(endpoint: Endpoint | None) -> list[str]:
             left = {settings.name: settings for settings in _on_engine(client)} | left
     for settings in left.values():
         with suppress(DockerException, OSError):
-            lifecycle.delete(settings, endpoint, lambda text: None)
+            home = lifecycle.engine_of(settings) if settings.engine else endpoint
+            lifecycle.delete(settings, home, lambda text: None)
     return sorted(left)
 
 

@@ -36,7 +36,7 @@ NARROW = {"streams": {"kubelite.node.process", "kubelite.node.runtime"}, "api": 
 LIBRARIES = {
     "aiohttp": ("api/", "streams/", "cluster.py", "cli/execute.py"),
     "sqlite3": ("store/",),
-    "docker": ("node/docker_", "node/streams.py", "engine/", "cluster.py", "lifecycle.py", "cli/", "testing/"),
+    "docker": ("node/docker_", "node/streams.py", "engine/", "cluster.py", "lifecycle/", "cli/", "testing/"),
     "dns": ("net/dns/", "cli/", "testing/"),
     "jwt": ("tokens.py",),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from argparse import Namespace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from kubelite.cli import main as edge
 from kubelite.cli.failure import Failure
 from kubelite.cli.main import explain, main
 from kubelite.config import Settings
-from kubelite.engine import EngineError
+from kubelite.engine import EngineError, silent
 
 
 @pytest.mark.parametrize(
@@ -89,12 +90,24 @@ def test_command_about_a_cluster_that_is_not_up_ends_with_1(
 def test_existing_cluster_keeps_its_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBELITE_HOME", str(tmp_path))
     asked = Namespace(name="kubelite", api_port=7000)
-    new = cluster.settings_for(asked)
+    new = cluster.settings_for(asked, silent)
     assert new == Settings(home=tmp_path, api_port=7000)
     new.save()
-    assert cluster.settings_for(Namespace(name="kubelite", api_port=None)) == new
+    assert cluster.settings_for(Namespace(name="kubelite", api_port=None), silent) == new
     with pytest.raises(Failure, match="was created with API port 7000; it can't become 7001"):
-        cluster.settings_for(Namespace(name="kubelite", api_port=7001))
+        cluster.settings_for(Namespace(name="kubelite", api_port=7001), silent)
+
+
+def test_what_could_not_be_had_may_be_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBELITE_HOME", str(tmp_path))
+    taken, free = IPv4Network("172.20.0.0/16"), IPv4Network("172.21.0.0/16")
+    Settings(home=tmp_path, pod_cidr=free, asked={"pod_cidr": str(taken)}).save()
+    told: list[str] = []
+    found = cluster.settings_for(Namespace(name="kubelite", pod_cidr=taken), told.append)
+    assert found.pod_cidr == free
+    assert told == [f"pod network {taken} was taken when the cluster was created, using {free}"]
+    with pytest.raises(Failure, match="can't become"):
+        cluster.settings_for(Namespace(name="kubelite", pod_cidr=IPv4Network("172.22.0.0/16")), silent)
 
 
 def test_what_differs_from_the_documentation_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kubelite.engine import EngineError, Progress, daemon, install
 from kubelite.engine.daemon import Daemon, is_free, mounted_below
-from kubelite.engine.find import Endpoint
+from kubelite.engine.find import Candidate, ChosenEngineSilent, Endpoint
 
 FOUND = Endpoint("unix:///engine.sock", "default socket", "20.10", "1.41", "amd64", "Docker")
 
@@ -67,6 +67,35 @@ def test_ensure_takes_the_engine_that_answers(monkeypatch: pytest.MonkeyPatch) -
     assert daemon.ensure(install_engine=False) is FOUND
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_dead_engine_that_the_user_chose_is_started_if_it_is_kubelites_own(
+    ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = daemon.PRIVATE_SOCKET if ours else Path("/run/other.sock")
+    silent = ChosenEngineSilent(Candidate(f"unix://{address}", "DOCKER_HOST"), "Connection refused")
+
+    def find() -> Endpoint:
+        raise silent
+
+    started: list[tuple[Path, ...]] = []
+
+    def start(progress: Progress, made: Daemon) -> Endpoint:
+        started.append(made.sockets)
+        return FOUND
+
+    monkeypatch.setattr(daemon, "find", find)
+    monkeypatch.setattr(daemon, "start", start)
+    monkeypatch.setattr(install, "install", lambda progress: "dockerd")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    if ours:
+        assert daemon.ensure(install_engine=True) is FOUND
+        assert started == [(address,)]
+    else:
+        with pytest.raises(ChosenEngineSilent):
+            daemon.ensure(install_engine=True)
+        assert started == []
+
+
 def test_ensure_without_leave_to_install_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon, "find", lambda: None)
     monkeypatch.setattr(install, "program", lambda: None)
@@ -87,7 +116,7 @@ def test_ensure_tells_a_user_without_rights_what_to_type(monkeypatch: pytest.Mon
 def test_ensure_installs_then_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
 
-    def start(progress: Progress) -> Endpoint:
+    def start(progress: Progress, made: Daemon) -> Endpoint:
         steps.append("start")
         return FOUND
 

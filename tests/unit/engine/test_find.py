@@ -7,12 +7,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from kubelite.engine.find import Candidate, candidates, connect, find, probe
+from kubelite.engine import EngineError
+from kubelite.engine.find import Candidate, candidates, chosen, connect, find, identity, probe
 
 
 @pytest.fixture
@@ -69,12 +71,8 @@ def write_context(home: Path, name: str, host: str) -> Path:
     return config / "contexts" / "tls" / key / "docker"
 
 
-def urls(environ: dict[str, str], home: Path) -> list[str]:
-    return [candidate.url for candidate in candidates(environ, home)]
-
-
-def test_order_without_settings_is_default_socket_own_rootless_podman(tmp_path: Path) -> None:
-    assert urls({"XDG_RUNTIME_DIR": "/run/user/7"}, tmp_path) == [
+def test_order_without_choice_is_default_socket_own_rootless_podman() -> None:
+    assert [candidate.url for candidate in candidates({"XDG_RUNTIME_DIR": "/run/user/7"})] == [
         "unix:///var/run/docker.sock",
         "unix:///run/kubelite/engine.sock",
         "unix:///run/user/7/docker.sock",
@@ -83,35 +81,83 @@ def test_order_without_settings_is_default_socket_own_rootless_podman(tmp_path: 
     ]
 
 
-def test_docker_host_comes_first_and_overrides_the_context(tmp_path: Path) -> None:
-    write_context(tmp_path, "desktop", "unix:///desktop.sock")
-    found = urls({"DOCKER_HOST": "tcp://engine:2375"}, tmp_path)
-    assert found[0] == "tcp://engine:2375"
-    assert "unix:///desktop.sock" not in found
-
-
-def test_current_context_comes_before_the_default_socket(tmp_path: Path) -> None:
-    write_context(tmp_path, "desktop", "unix:///desktop.sock")
-    assert urls({}, tmp_path)[:2] == ["unix:///desktop.sock", "unix:///var/run/docker.sock"]
-
-
-def test_context_named_in_the_environment_overrides_the_current_one(tmp_path: Path) -> None:
-    write_context(tmp_path, "desktop", "unix:///desktop.sock")
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "unix:///desktop.sock"),
+        ({"DOCKER_CONTEXT": "other"}, "unix:///other.sock"),
+        ({"DOCKER_HOST": "tcp://engine:2375"}, "tcp://engine:2375"),
+        ({"DOCKER_HOST": "tcp://engine:2375", "DOCKER_CONTEXT": "other"}, "tcp://engine:2375"),
+        ({"DOCKER_CONTEXT": "default"}, None),
+    ],
+)
+def test_choice_is_docker_host_or_the_context_of_the_environment_or_the_current_one(
+    environ: dict[str, str], expected: str | None, tmp_path: Path
+) -> None:
     write_context(tmp_path, "other", "unix:///other.sock")
-    assert urls({"DOCKER_CONTEXT": "desktop"}, tmp_path)[0] == "unix:///desktop.sock"
+    write_context(tmp_path, "desktop", "unix:///desktop.sock")
+    found = chosen(environ, tmp_path)
+    assert (found.url if found else None) == expected
 
 
 def test_context_with_certificates_uses_them(tmp_path: Path) -> None:
     certificates = write_context(tmp_path, "far", "tcp://far:2376")
     certificates.mkdir(parents=True)
-    assert next(candidates({}, tmp_path)) == Candidate("tcp://far:2376", "docker context far", certificates)
+    assert chosen({}, tmp_path) == Candidate("tcp://far:2376", "docker context far", certificates)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"currentContext": "default"}', '{"currentContext": "gone"}'])
-def test_context_that_says_nothing_is_passed_over(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"currentContext": "default"}'])
+def test_configuration_that_names_no_context_is_no_choice(tmp_path: Path, content: str) -> None:
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_text(content)
-    assert urls({}, tmp_path)[0] == "unix:///var/run/docker.sock"
+    assert chosen({}, tmp_path) is None
+
+
+def test_context_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="DOCKER_CONTEXT names the docker context gone, which is not there"):
+        chosen({"DOCKER_CONTEXT": "gone"}, tmp_path)
+
+
+@pytest.fixture
+def answering(serve: Callable[[str, bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """On the default socket, for a user whose home is `tmp_path` and who has chosen nothing yet."""
+    url = serve("engine", http_answer(VERSION))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("kubelite.engine.find.DEFAULT_SOCKET", Path(url.removeprefix("unix://")))
+    return url
+
+
+def test_without_a_choice_the_first_that_answers_is_found(answering: str) -> None:
+    endpoint = find()
+    assert endpoint is not None
+    assert (endpoint.url, endpoint.origin) == (answering, "default socket")
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("unix:///nowhere.sock", "No such file or directory"),
+        ("tcp://127.0.0.1:1", "Connection refused"),
+        ("ssh://host", "it is no address of a socket"),
+    ],
+)
+def test_chosen_engine_that_does_not_answer_is_refused_though_another_one_would(
+    answering: str, host: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(EngineError, match="DOCKER_HOST names the container engine at ") as refused:
+        find()
+    assert host in refused.value.message
+    assert why in refused.value.message
+    assert "unset DOCKER_HOST" in refused.value.cure
+
+
+def test_context_whose_engine_does_not_answer_is_refused(answering: str, tmp_path: Path) -> None:
+    write_context(tmp_path, "dead", "unix:///nowhere.sock")
+    with pytest.raises(EngineError, match=r"docker context dead names the container engine at unix:///nowhere\.sock"):
+        find()
 
 
 def test_engine_that_answers_is_described(serve: Callable[[str, bytes], str]) -> None:
@@ -157,17 +203,14 @@ def test_address_without_engine_is_no_answer(url: str) -> None:
     assert probe(Candidate(url, "here")) is None
 
 
-def test_first_that_answers_is_found(
-    serve: Callable[[str, bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = serve("engine", http_answer(VERSION))
-    write_context(tmp_path, "dead", "unix:///nowhere.sock")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr("kubelite.engine.find.DEFAULT_SOCKET", Path(url.removeprefix("unix://")))
-    endpoint = find()
-    assert endpoint is not None
-    assert (endpoint.url, endpoint.origin) == (url, "default socket")
+def test_engine_is_known_by_its_id_and_podman_by_its_address(serve: Callable[[str, bytes], str]) -> None:
+    """Podman tells another ID each time."""
+    both = http_answer({**VERSION, "ID": "AAAA"})
+    docker = probe(Candidate(serve("docker", both), "here"))
+    assert docker is not None
+    assert identity(docker) == "AAAA"
+    assert identity(replace(docker, product="Podman")) == docker.url
+    assert identity(replace(docker, url="unix:///nowhere.sock")) == ""
 
 
 def test_client_speaks_the_engines_version_and_keeps_as_many_connections_as_asked(

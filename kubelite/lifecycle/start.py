@@ -1,0 +1,122 @@
+"""Bringing a cluster up: its settings are chosen once, its images made, its control plane started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any
+
+from kubelite.config import Settings
+from kubelite.engine import find, images
+from kubelite.engine.find import Endpoint
+from kubelite.engine.locks import exclusive
+from kubelite.lifecycle.home_engine import remember
+from kubelite.lifecycle.lock import alone
+from kubelite.lifecycle.ranges import free_network, free_port, host_networks, nameservers, service_ranges, subnets
+from kubelite.lifecycle.state import running_pid, status
+
+if TYPE_CHECKING:
+    import docker
+
+Progress = Callable[[str], None]
+
+CHOSEN = (("pod_cidr", "pod network"), ("service_cidr", "service range"), ("api_port", "API port"))
+
+
+class StartFailed(Exception):
+    """The control plane ended before it was ready; the text says why."""
+
+
+def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
+    """Bring the cluster up and wait until it is ready; False when it was up already."""
+    from kubelite import serve
+
+    if status(settings).ready:
+        return False
+    with alone(settings):
+        # Whoever held the lock before may have made the cluster, with ranges and a port of its own choice.
+        settings = Settings.load(settings.name, settings.home) or settings
+        now = status(settings)
+        if now.ready:
+            return False
+        if now.pid is not None:
+            serve.wait(settings, progress)
+            return True
+        settings = _with_images(settings, endpoint, progress)
+        serve.start(settings, endpoint, cluster_images(), progress)
+    return True
+
+
+def serve_here(settings: Settings, endpoint: Endpoint, progress: Progress, report: Callable[[str, str], None]) -> None:
+    """As `up`, but serve in this process until it is told to stop; `report` hears what the daemon would report."""
+    from kubelite import serve
+    from kubelite.cluster import AlreadyRunning
+
+    with alone(settings):
+        settings = _with_images(settings, endpoint, progress)
+    try:
+        serve.run(settings, endpoint, cluster_images(), report)
+    except AlreadyRunning:
+        raise StartFailed(f"another process is already serving cluster {settings.name}") from None
+
+
+def _with_images(settings: Settings, endpoint: Endpoint, progress: Progress) -> Settings:
+    with contextlib.closing(find.connect(endpoint)) as client:
+        images.ensure(client, images.REQUIRED, progress)
+        return remember(prepare(settings, client, progress), endpoint, progress)
+
+
+def cluster_images() -> Any:
+    from kubelite.cluster import Images
+
+    return Images(pause=images.PAUSE, kubelite=images.KUBELITE)
+
+
+def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
+    """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
+    from kubelite.node.docker_network import NetworkRefused, ensure_network
+
+    if (existing := Settings.load(settings.name, settings.home)) is not None:
+        settings = existing
+        if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
+            raise StartFailed(f"its API port {settings.api_port} is in use by another program")
+        return settings
+    with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):
+        chosen = _choose(settings, client, progress)
+        try:
+            ensure_network(client.api, chosen)  # now, so that clusters that start at the same time see it
+        except NetworkRefused as error:
+            raise StartFailed(str(error)) from None
+        chosen.save()
+    return chosen
+
+
+def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
+    networks = [network for network in client.api.networks() if network["Name"] != settings.network]
+    taken = subnets(networks) + host_networks() + nameservers()
+    others = others_of(settings)
+    services = service_ranges(networks) + [other.service_cidr for other in others]
+    chosen = replace(
+        settings,
+        pod_cidr=free_network(settings.pod_cidr, taken, "pod network"),
+        service_cidr=free_network(settings.service_cidr, taken + services, "service range"),
+        api_port=free_port(settings.api_port, [other.api_port for other in others]),
+    )
+    asked = {}
+    for field, what in CHOSEN:
+        wanted, got = getattr(settings, field), getattr(chosen, field)
+        if wanted != got:
+            progress(f"{what} {wanted} is taken, using {got}")
+            asked[field] = str(wanted)
+    return replace(chosen, asked=asked)
+
+
+def others_of(settings: Settings) -> list[Settings]:
+    """This home's other clusters: they share the host's rules, and come back on the ports they had."""
+    names = (path.name for path in settings.home.glob("*/") if path.name != settings.name)
+    loaded = (Settings.load(name, settings.home) for name in names)
+    return [other for other in loaded if other is not None]
