@@ -1,11 +1,12 @@
 """metrics.k8s.io/v1beta1, which `kubectl top` reads: what nodes and pods use at this moment.
 
-Shaped as kubernetes-sigs/metrics-server's answers; measured anew for each request, by the node.
+Shaped as kubernetes-sigs/metrics-server's answers; measured by the node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from aiohttp import web
@@ -20,9 +21,24 @@ from kubelite.registry.registry import Registry
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 PREFIX = f"/apis/{GROUP}/{VERSION}/"
 RESOURCES: Sequence[tuple[str, str, bool]] = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
-WINDOW = "200ms"
 
-Usage = tuple[int, int]  # nanocores, bytes
+
+class Usage(Protocol):
+    """What a container used over the `window` seconds that ended `age` seconds ago."""
+
+    @property
+    def cpu(self) -> int:
+        """Nanocores."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+
+    @property
+    def window(self) -> float: ...
+
+    @property
+    def age(self) -> float: ...
 
 
 class Usages(Protocol):
@@ -72,7 +88,7 @@ class Metrics:
 
     def _pod(self, pod: Obj, containers: Mapping[str, Usage]) -> Obj:
         shown = [{"name": name, "usage": _amounts([usage])} for name, usage in sorted(containers.items())]
-        return {**self._measured("PodMetrics", pod), "containers": shown}
+        return {**self._measured("PodMetrics", pod, containers.values()), "containers": shown}
 
     async def _nodes(self, nodes: Iterable[Obj]) -> list[Obj]:
         """A node's usage is that of everything kubelite runs on it."""
@@ -81,21 +97,24 @@ class Metrics:
         for pod in self._registry.list("pods"):
             on.setdefault(pod["spec"].get("nodeName") or "", []).extend(found.get(meta.uid(pod), {}).values())
         return [
-            {**self._measured("NodeMetrics", node), "usage": _amounts(on.get(meta.name(node), []))} for node in nodes
+            {**self._measured("NodeMetrics", node, usages), "usage": _amounts(usages)}
+            for node, usages in ((node, on.get(meta.name(node), [])) for node in nodes)
         ]
 
-    def _measured(self, kind: str, obj: Obj) -> Obj:
-        now = meta.format_time(self._registry.now())
+    def _measured(self, kind: str, obj: Obj, usages: Collection[Usage]) -> Obj:
+        now = self._registry.now()
+        oldest = max((usage.age for usage in usages), default=0.0)
+        window = max((usage.window for usage in usages), default=0.0)
         metadata = {key: obj["metadata"][key] for key in ("name", "namespace", "labels") if key in obj["metadata"]}
         return {
             "kind": kind,
             "apiVersion": f"{GROUP}/{VERSION}",
-            "metadata": {**metadata, "creationTimestamp": now},
-            "timestamp": now,
-            "window": WINDOW,
+            "metadata": {**metadata, "creationTimestamp": meta.format_time(now)},
+            "timestamp": meta.format_time(now - timedelta(seconds=oldest)),
+            "window": f"{window:.3f}s" if window >= 1 else f"{window * 1000:.0f}ms",
         }
 
 
-def _amounts(usages: Iterable[Usage]) -> dict[str, str]:
-    listed = list(usages)
-    return {"cpu": f"{sum(cpu for cpu, _ in listed)}n", "memory": f"{sum(memory for _, memory in listed) // 1024}Ki"}
+def _amounts(usages: Collection[Usage]) -> dict[str, str]:
+    cpu, memory = sum(usage.cpu for usage in usages), sum(usage.memory for usage in usages)
+    return {"cpu": f"{cpu}n", "memory": f"{memory // 1024}Ki"}

@@ -135,6 +135,10 @@ class DockerRuntime:
         text = await self._call(self.client.logs, container_id, tail=lines)
         return bytes(text)[-limit:].decode(errors="replace")
 
+    async def written(self, container_id: str) -> int:
+        rows = await self._call(self.client.containers, all=True, size=True, filters={"id": container_id})
+        return sum(int(row.get("SizeRw") or 0) for row in rows)
+
     async def image(self, reference: str) -> Image | None:
         if known := self._images.get(reference):
             return known

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from kubelite.config import Settings
+from kubelite.node import eviction
 from kubelite.node.admission import Rejection, admit
 from kubelite.node.fields import Machine
 from kubelite.node.images import Images
@@ -33,6 +34,7 @@ from kubelite.registry.client import Client, Event, Recorder
 log = logging.getLogger(__name__)
 
 RELIST = 60.0
+DISK_LOOK = 10.0
 ENGINE_RETRY = 1.0
 WORKER_RETRY = 1.0
 REJECT_AGAIN = 1.0  # pods of one name are turned away at most this often: who makes them does so at once
@@ -76,6 +78,7 @@ class Kubelet:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_engine(engine), name="engine events")
                 group.create_task(self._relist_slowly(), name="relist")
+                group.create_task(self._watch_disk_use(), name="disk use")
                 async for change in changes:
                     self._changed(change)
         finally:
@@ -243,6 +246,24 @@ class Kubelet:
             await asyncio.sleep(RELIST)
             if self.ready:
                 await self._resync_surely()
+
+    async def _watch_disk_use(self) -> None:
+        while True:
+            await asyncio.sleep(DISK_LOOK)
+            for worker in list(self._workers.values()):
+                pod = worker.pod()
+                if pod is not None and not is_finished(pod) and eviction.is_limited(pod):
+                    await self._check_disk_use(worker, pod)
+
+    async def _check_disk_use(self, worker: PodWorker, pod: Obj) -> None:
+        try:
+            running = self.running_containers(pod)
+            used = await eviction.measured(self._runtime, pod, worker.disk.empty_dirs(pod), running)
+        except EngineError as error:
+            log.info("pod %s/%s: its use of the disk: %s", worker.namespace, worker.name, error)
+            return
+        if ending := eviction.overrun(pod, used):
+            worker.end_early(ending)
 
     async def _resync_surely(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from kubelite.node import volumes
+from kubelite.node import eviction, volumes
 from kubelite.node.pod_setup import prepare, volume_context
 from kubelite.node.services import Services
 from kubelite.node.volumes import Volume, VolumeFailed
@@ -59,6 +59,11 @@ class PodDisk:
             await asyncio.to_thread(volumes.refresh, pod, context)
         except VolumeFailed as error:
             self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+
+    def empty_dirs(self, pod: Obj) -> dict[str, Path]:
+        """The directories of the pod's own volumes."""
+        names = [volume["name"] for volume in eviction.empty_dirs(pod)]
+        return {name: self.volumes[name].path for name in names if name in self.volumes}
 
     async def tear_down(self) -> None:
         await asyncio.to_thread(volumes.tear_down, self.directory, self._memory)

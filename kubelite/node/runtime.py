@@ -225,6 +225,10 @@ class Runtime(Protocol):
         """The last lines of the container's log, at most `limit` bytes."""
         ...
 
+    async def written(self, container_id: str) -> int:
+        """Bytes that the container has written beside its volumes; 0 when it is gone."""
+        ...
+
     async def image(self, reference: str) -> Image | None:
         """The local image; None when there is none."""
         ...

@@ -1,13 +1,15 @@
 """What running containers use, for `kubectl top`. Made by the composition root; the API's `Usages`.
 
-Measured only when somebody asks: two readings of each container, a moment apart. Memory is the working set, as
-cAdvisor has it: what can't be dropped under pressure.
+Measured when somebody asks, as the difference from the reading before; what was measured in the last fifteen seconds is
+told again, as metrics-server does. Only a container that nobody asked about lately is read twice, a moment apart.
+Memory is the working set, as cAdvisor has it: what can't be dropped under pressure.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +17,9 @@ from kubelite.node.runtime import EngineError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
-WINDOW = 0.2
+MOMENT = 0.2  # between the two readings of a container that wasn't read lately
+RESOLUTION = 15.0
+LATELY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,16 @@ class Reading:
     cpu: int  # nanoseconds used so far
     memory: int  # bytes
     at: float  # seconds, of the clock that all readings share
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container used over the `window` seconds that ended `age` seconds ago."""
+
+    cpu: int  # nanocores
+    memory: int  # bytes
+    window: float
+    age: float = 0.0
 
 
 class Meter(Protocol):
@@ -43,9 +57,6 @@ class Containers(Protocol):
         ...
 
 
-Usage = tuple[int, int]  # nanocores, bytes
-
-
 def reading_of(stats: Mapping[str, Any], at: float) -> Reading:
     """From the engine's answer; cgroup v1 and v2 name the inactive page cache differently."""
     memory = stats.get("memory_stats") or {}
@@ -55,17 +66,20 @@ def reading_of(stats: Mapping[str, Any], at: float) -> Reading:
     return Reading(int(cpu), max(int(memory.get("usage", 0)) - int(inactive), 0), at)
 
 
-def usage(first: Reading, second: Reading) -> Usage:
+def usage(first: Reading, second: Reading, now: float) -> Usage:
     seconds = max(second.at - first.at, 0.001)
-    return max(int((second.cpu - first.cpu) / seconds), 0), second.memory
+    cpu = max(int((second.cpu - first.cpu) / seconds), 0)
+    return Usage(cpu, second.memory, seconds, max(now - second.at, 0.0))
 
 
 class Usages:
-    """`of` measures; nothing is measured in between."""
+    """`of` measures what isn't known freshly enough; nothing is measured in between."""
 
-    def __init__(self, meter: Meter, containers: Containers) -> None:
+    def __init__(self, meter: Meter, containers: Containers, now: Callable[[], float] = time.monotonic) -> None:
         self._meter = meter
         self._containers = containers
+        self._now = now
+        self._readings: dict[str, tuple[Reading, Reading]] = {}  # the last two, by container id
 
     async def of(self, pods: Iterable[Obj]) -> dict[str, dict[str, Usage]]:
         """By pod uid and container name; containers that don't run are left out."""
@@ -79,12 +93,26 @@ class Usages:
         for (uid, name, _), one in zip(wanted, measured, strict=True):
             if one is not None:
                 found.setdefault(uid, {})[name] = one
+        self._forget_old()
         return found
 
     async def _measure(self, container_id: str) -> Usage | None:
-        try:
-            first = await self._meter.reading(container_id)
-            await asyncio.sleep(WINDOW)
-            return usage(first, await self._meter.reading(container_id))
-        except EngineError:
-            return None
+        known = self._readings.get(container_id)
+        if known is None or self._now() - known[1].at > RESOLUTION:
+            try:
+                known = await self._read(container_id, known[1] if known else None)
+            except EngineError:
+                self._readings.pop(container_id, None)
+                return None
+            self._readings[container_id] = known
+        return usage(*known, self._now())
+
+    async def _read(self, container_id: str, before: Reading | None) -> tuple[Reading, Reading]:
+        if before is None or self._now() - before.at > LATELY:
+            before = await self._meter.reading(container_id)
+            await asyncio.sleep(MOMENT)
+        return before, await self._meter.reading(container_id)
+
+    def _forget_old(self) -> None:
+        oldest = self._now() - LATELY
+        self._readings = {key: pair for key, pair in self._readings.items() if pair[1].at > oldest}

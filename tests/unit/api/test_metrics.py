@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from kubelite.objects import meta
 from tests.unit.api.caller import CORE, Caller
 
+SEVEN = timedelta(seconds=7)
 GROUP = "/apis/metrics.k8s.io/v1beta1"
 
 
@@ -23,6 +27,8 @@ async def test_pods_show_each_container(call: Caller) -> None:
         "default",
     )
     usage = {"cpu": "250000000n", "memory": "3072Ki"}
+    assert found["window"] == "15.020s"
+    assert meta.parse_time(found["timestamp"]) == meta.parse_time(found["metadata"]["creationTimestamp"]) - SEVEN
     assert found["containers"] == [{"name": "a", "usage": usage}, {"name": "b", "usage": usage}]
     assert len((await call.get(f"{GROUP}/pods")).json["items"]) == 2
     assert (await call.get(f"{GROUP}/namespaces/default/pods/web")).json["containers"] == found["containers"]

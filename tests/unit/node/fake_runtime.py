@@ -39,6 +39,7 @@ class FakeRuntime:
         self.gone = False
         self.start_errors: dict[str, str] = {}  # by container name
         self.registry: Callable[[str], Image] | None = None
+        self.written_bytes = 0
         self.exec_codes: dict[str, int] = {}  # by first word
 
     def named(self, name: str, pod: str | None = None) -> list[Container]:
@@ -129,6 +130,9 @@ class FakeRuntime:
 
     async def tail(self, container_id: str, lines: int, limit: int) -> str:
         return "last words"
+
+    async def written(self, container_id: str) -> int:
+        return self.written_bytes
 
     async def image(self, reference: str) -> Image | None:
         return self.images.get(reference)

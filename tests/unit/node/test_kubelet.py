@@ -462,3 +462,26 @@ async def test_pod_that_runs_is_not_asked_again_after_a_restart(node: Node) -> N
     await node.restart()
     await node.ready()
     assert node.status()["phase"] == "Running"
+
+
+async def test_finished_pod_keeps_its_address_in_the_status_alone(node: Node) -> None:
+    node.create("web-0", restartPolicy="Never")
+    await node.ready()
+    address = node.status()["podIP"]
+    (web,) = node.runtime.named("web")
+    node.runtime.end(web, 0)
+    await node.until(lambda: not node.runtime.named(SANDBOX))
+    node.create("web-1", metadata={"annotations": {"kubelite.io/ip": address}})
+    await node.ready("web-1")
+    assert node.status("web-0")["podIP"] == node.status("web-1")["podIP"] == address
+
+
+async def test_new_image_ends_the_wait_for_the_old_one(node: Node) -> None:
+    node.runtime.registry = refusing
+    node.create("web-0", container(image="nothing:1"))
+    await node.until(lambda: node.waiting() == "ErrImagePull")
+    node.advance(2)
+    await node.until(lambda: node.waiting() == "ImagePullBackOff")
+    containers = [{**(node.pod() or {})["spec"]["containers"][0], "image": "httpd:2.4"}]
+    node.registry.patch("pods", "default", "web-0", {"spec": {"containers": containers}})
+    await node.ready()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubelite.node.runtime import NoSuchContainer
-from kubelite.node.usage import Reading, Usages, reading_of, usage
+from kubelite.node.usage import Reading, Usage, Usages, reading_of, usage
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import UID, pod
 
@@ -19,15 +19,24 @@ def test_reading_leaves_out_inactive_page_cache_of_both_cgroup_versions() -> Non
 
 
 def test_usage_is_the_difference_over_time() -> None:
-    assert usage(Reading(1_000, 1, 1.0), Reading(100_001_000, 7, 1.2))[0] in range(499_999_000, 500_001_000)
-    assert usage(Reading(9, 1, 1.0), Reading(3, 7, 1.2)) == (0, 7)
+    found = usage(Reading(1_000, 1, 1.0), Reading(100_001_000, 7, 3.0), 7.0)
+    assert found == Usage(cpu=50_000_000, memory=7, window=2.0, age=4.0)
+    assert usage(Reading(9, 1, 1.0), Reading(3, 7, 1.2), 1.2).cpu == 0
 
 
 class Engine:
+    """Its containers use one core; time goes on only when a test says so, and a little with each reading."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+        self.readings = 0
+
     async def reading(self, container_id: str) -> Reading:
         if container_id == "gone":
             raise NoSuchContainer(container_id)
-        return Reading(0, 8, 0.0)
+        self.readings += 1
+        self.at += 0.25
+        return Reading(int(self.at * 1e9), 8, self.at)
 
     def running_containers(self, pod: Obj) -> Mapping[str, str]:
         return {"web": "1", "side": "gone"}
@@ -35,4 +44,18 @@ class Engine:
 
 async def test_container_that_ends_meanwhile_is_left_out() -> None:
     engine = Engine()
-    assert await Usages(engine, engine).of([pod()]) == {UID: {"web": (0, 8)}}
+    assert await Usages(engine, engine, lambda: engine.at).of([pod()]) == {UID: {"web": Usage(10**9, 8, 0.25)}}
+
+
+async def test_what_was_measured_lately_is_told_again_and_then_measured_against() -> None:
+    engine = Engine()
+    usages = Usages(engine, engine, lambda: engine.at)
+    await usages.of([pod()])
+    engine.at += 10
+    assert (await usages.of([pod()]))[UID]["web"] == Usage(10**9, 8, 0.25, 10)
+    assert engine.readings == 2
+    engine.at += 6
+    assert (await usages.of([pod()]))[UID]["web"] == Usage(10**9, 8, 16.25)
+    assert engine.readings == 3
+    engine.at += 100
+    assert (await usages.of([pod()]))[UID]["web"].window == 0.25

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.errors import not_found
 from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.environment import ConfigError, Surroundings
 from kubelite.node.mounts import mounts_of
@@ -227,3 +228,12 @@ def test_sub_path_cannot_leave_the_volume(tmp_path: Path, below: str) -> None:
     (root / "link").symlink_to("/tmp")
     with pytest.raises(ConfigError):
         mount_of({"subPath": below}, Volume(root), tmp_path)
+
+
+def test_token_of_a_service_account_that_is_gone_is_a_volume_error() -> None:
+    def token(of: Obj, audience: str, expiration: int) -> str:
+        raise not_found("serviceaccounts", "default")
+
+    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
+    with pytest.raises(VolumeError, match='failed to fetch token: serviceaccounts "default" not found'):
+        payload_of(pod(), volume, Surroundings(lambda plural, name: None), token)
