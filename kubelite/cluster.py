@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, TextIO
 from aiohttp import web
 
 from kubelite import bootstrap
-from kubelite.api.app import Api, Check
+from kubelite.api.app import Api
+from kubelite.api.health import Check
 from kubelite.api.pods import Pods
 from kubelite.config import KUBERNETES_VERSION, Settings
+from kubelite.controllers.apiserver_objects import ApiserverObjects
 from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
@@ -181,6 +183,7 @@ class Cluster:
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
             ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.kinds),
+            ApiserverObjects(registry, recorder("apiserver"), bootstrap.initial_objects(settings)),
             NodeLease(registry, recorder("node-controller")),
             CordonTaint(registry, recorder("node-controller")),
             TaintEviction(registry, recorder("taint-eviction-controller")),
