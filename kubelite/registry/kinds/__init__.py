@@ -9,6 +9,7 @@ from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.configmap import CONFIG_MAP
 from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
 from kubelite.registry.kinds.cronjob import CRON_JOB
+from kubelite.registry.kinds.csi import CSI_DRIVER, CSI_NODE, CSI_STORAGE_CAPACITY, VOLUME_ATTACHMENT
 from kubelite.registry.kinds.daemonset import DAEMON_SET
 from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
@@ -75,7 +76,11 @@ KINDS: tuple[Kind, ...] = (
     ROLE_BINDING,
     ROLE,
     PRIORITY_CLASS,
+    CSI_DRIVER,
+    CSI_NODE,
+    CSI_STORAGE_CAPACITY,
     STORAGE_CLASS,
+    VOLUME_ATTACHMENT,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in KINDS}

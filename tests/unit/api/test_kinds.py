@@ -66,7 +66,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "serviceaccounts": {},
     "services": {"spec": {"ports": [{"port": 80}]}},
     "statefulsets.apps": {"spec": {"selector": SELECTOR, "template": POD_TEMPLATE, "serviceName": "s"}},
+    "csidrivers.storage.k8s.io": {"spec": {}},
+    "csinodes.storage.k8s.io": {"spec": {"drivers": []}},
+    "csistoragecapacities.storage.k8s.io": {"storageClassName": "c"},
     "storageclasses.storage.k8s.io": {"provisioner": "example.com/p"},
+    "volumeattachments.storage.k8s.io": {
+        "spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}
+    },
 }
 
 
