@@ -185,7 +185,7 @@ class Cluster:
             ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.kinds),
             ApiserverObjects(registry, recorder("apiserver"), bootstrap.initial_objects(settings)),
             NodeLease(registry, recorder("node-controller")),
-            CordonTaint(registry, recorder("node-controller")),
+            NodeLifecycle(registry, recorder("node-controller")),
             TaintEviction(registry, recorder("taint-eviction-controller")),
             EventExpiry(registry, recorder("event-expiry")),
         ]

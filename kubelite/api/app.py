@@ -14,17 +14,20 @@ from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error
 from kubelite.api.authn import Authenticator
 from kubelite.api.discovery import Discovery
+from kubelite.api.health import PATHS as HEALTH
+from kubelite.api.health import Check, Health
 from kubelite.api.metrics import PREFIX as METRICS
 from kubelite.api.metrics import Metrics, Usages
 from kubelite.api.negotiation import discovery_form
 from kubelite.api.openapi import OpenApi
-from kubelite.api.options import is_true
+from kubelite.api.options import check_timeout, is_true
 from kubelite.api.path import Target, parse
 from kubelite.api.pods import Pods
 from kubelite.api.proxied import Proxied
 from kubelite.api.resources import Resources
 from kubelite.api.reviews import Reviews
 from kubelite.api.subresources import Subresources
+from kubelite.api.telemetry import Telemetry
 from kubelite.api.watch import Watches
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
@@ -32,10 +35,9 @@ from kubelite.tokens import TokenAuthority
 log = logging.getLogger(__name__)
 
 MAX_BODY = 3 * 1024 * 1024  # upstream's limit for resource requests
-Check = Callable[[], str | None]  # None when fine, else what is wrong
 Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
-_OPEN = ("/healthz", "/livez", "/readyz", "/version")
+_OPEN = (*HEALTH, "/version")
 
 
 @web.middleware
@@ -78,7 +80,8 @@ class Api:
         self._openapi = OpenApi(registry.kinds)
         self._reviews = Reviews(tokens)
         self._metrics = Metrics(registry, usages)
-        self._ready = ready
+        self._health = Health(ready)
+        self._telemetry = Telemetry(registry)
         self._address = address
         resources, watches = Resources(registry), Watches(registry)
         subresources = Subresources(registry, tokens)
@@ -119,9 +122,7 @@ class Api:
         )
         for path, handler in {
             "/version": self._version,
-            "/healthz": self._health,
-            "/livez": self._health,
-            "/readyz": self._readyz,
+            "/metrics": self._telemetry.answer,
             "/api": self._api_versions,
             "/apis": self._group_list,
             "/apis/{group}": self._group,
@@ -135,17 +136,19 @@ class Api:
             guarded = self._guarded(path, handler)
             app.router.add_get(path, guarded)
             app.router.add_get(f"{path}/", guarded)  # as generated clients ask for documents
+        for path in HEALTH:
+            app.router.add_get(path, self._health.answer)
+            app.router.add_get(path + "/{check:.*}", self._health.answer)
         app.router.add_route("*", "/api/{tail:.+}", self._resource)
         app.router.add_route("*", "/apis/{tail:.+}", self._resource)
         app.router.add_route("*", "/{tail:.*}", self._guarded("/", self._nothing))
         return app
 
     def _guarded(self, path: str, handler: Handler) -> Handler:
-        if path in _OPEN:
-            return handler
-
         async def guarded(request: web.Request) -> web.StreamResponse:
-            self._authenticator.user(request)
+            if path not in _OPEN:
+                self._authenticator.user(request)
+            check_timeout(request.query)
             return await handler(request)
 
         return guarded
@@ -154,7 +157,9 @@ class Api:
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
         user = self._authenticator.user(request)
-        if request.method == "POST" and (review := _review(request.path)):
+        if review := _review(request.path):
+            if request.method != "POST":
+                raise errors.method_not_allowed()
             return await self._reviews.answer(request, *review, user)
         if request.path.startswith(METRICS):
             return await self._metrics.answer(request)
@@ -162,7 +167,10 @@ class Api:
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:
             raise errors.method_not_allowed()
-        return await handler(request, target)
+        if target.subresource != "proxy":
+            check_timeout(request.query)
+        answer = handler(request, target)
+        return await self._telemetry.counted(request.method, target, answer, watching=watching)
 
     def _target(self, request: web.Request) -> tuple[Target, bool]:
         path = request.path
@@ -185,7 +193,7 @@ class Api:
     async def _nothing(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
             paths = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in self._discovery.group_names())]
-            return send(request, Answer({"paths": [*paths, *_OPEN, "/openapi/v2", "/openapi/v3"]}))
+            return send(request, Answer({"paths": [*paths, *_OPEN, "/metrics", "/openapi/v2", "/openapi/v3"]}))
         raise errors.page_not_found()
 
     async def _version(self, request: web.Request) -> web.StreamResponse:
@@ -223,18 +231,6 @@ class Api:
             "items": [],
         }
         return send(request, Answer(found))
-
-    async def _health(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(text="ok")
-
-    async def _readyz(self, request: web.Request) -> web.StreamResponse:
-        results = {name: check() for name, check in self._ready.items()}
-        wrong = {name: why for name, why in results.items() if why is not None}
-        if not wrong and "verbose" not in request.query:
-            return web.Response(text="ok")
-        lines = [f"[-]{name} failed: {why}" if why else f"[+]{name} ok" for name, why in results.items()]
-        verdict = "readyz check failed" if wrong else "readyz check passed"
-        return web.Response(text="\n".join([*lines, verdict, ""]), status=500 if wrong else 200)
 
 
 def _found(request: web.Request, document: dict[str, Any] | None) -> web.StreamResponse:

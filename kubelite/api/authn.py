@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -16,6 +18,8 @@ from kubelite.tokens import Claims, TokenAuthority
 
 _TRUSTED = 10.0  # seconds
 _REMEMBERED = 1000  # tokens
+_EXTRA = "impersonate-extra-"
+_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,14 @@ class User:
     name: str
     groups: tuple[str, ...]
     uid: str = ""
+    extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def info(self) -> dict[str, Any]:
         """authentication/v1 UserInfo."""
-        info: dict[str, Any] = {"username": self.name, "groups": list(self.groups)}
-        return {**info, "uid": self.uid} if self.uid else info
+        info: dict[str, Any] = {"username": self.name, "uid": self.uid, "groups": list(self.groups)}
+        info["extra"] = {key: list(values) for key, values in self.extra.items()}
+        return {key: value for key, value in info.items() if value}
 
     @staticmethod
     def of_claims(claims: Claims) -> User:
@@ -47,6 +53,11 @@ class Authenticator:
         self._verified: dict[str, tuple[float, Claims]] = {}
 
     def user(self, request: web.Request) -> User:
+        """Who it is, or (`kubectl --as`) who that one says to be: whoever is authenticated may do everything."""
+        user = self._authenticated(request)
+        return _impersonated(request) or user
+
+    def _authenticated(self, request: web.Request) -> User:
         header = request.headers.get("Authorization", "")
         if header.startswith("Bearer "):
             return self._of_token(header.removeprefix("Bearer ").strip())
@@ -88,6 +99,25 @@ def _of_certificate(certificate: dict[str, Any]) -> User:
     groups = [value for key, value in names if key == "organizationName"]
     name = next((value for key, value in names if key == "commonName"), "")
     return User(name, (*groups, "system:authenticated"))
+
+
+def _impersonated(request: web.Request) -> User | None:
+    """After apiserver's `filters/impersonation`."""
+    name, groups = request.headers.get("Impersonate-User", ""), request.headers.getall("Impersonate-Group", [])
+    extra: dict[str, list[str]] = {}
+    for header, value in request.headers.items():
+        if header.lower().startswith(_EXTRA):
+            extra.setdefault(unquote(header.lower().removeprefix(_EXTRA)), []).append(value)
+    uid = request.headers.get("Impersonate-Uid", "")
+    if not name:
+        if groups or extra or uid:
+            raise errors.internal_error("requested impersonation without impersonating a user")
+        return None
+    if not groups and name.startswith(_ACCOUNT):
+        namespace = name.removeprefix(_ACCOUNT).split(":")[0]
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+    everybody = "system:unauthenticated" if name == "system:anonymous" else "system:authenticated"
+    return User(name, tuple(dict.fromkeys((*groups, everybody))), uid, extra)
 
 
 def _websocket_token(protocols: str) -> str:

@@ -20,6 +20,9 @@ _META = {"Table": "Table", "PartialObjectMetadata": "PartialObjectMetadata"} | {
     "PartialObjectMetadataList": "PartialObjectMetadata"
 }
 _DISCOVERY = ("v2", "v2beta1")
+_GROUP = "meta.k8s.io"
+_META_VERSIONS = ("v1", "v1beta1")
+ACCEPTED = "only the following media types are accepted: application/json, application/yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Form:
     type: As = "object"
     yaml: bool = False
     version: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """Of Tables and of metadata alone."""
+        return f"{_GROUP}/{self.version or 'v1'}"
 
     @property
     def content_type(self) -> str:
@@ -61,8 +69,11 @@ def _alternatives(accept: str) -> list[_Alternative]:
     return sorted(found, key=lambda alternative: alternative.rank)
 
 
-def answer_form(accept: str) -> Form:
-    """The best alternative that can be served to a request for objects; 406 when there is none."""
+def answer_form(accept: str, *, tables: bool = True) -> Form:
+    """The best alternative that can be served to a request for objects; 406 when there is none.
+
+    Streaming lists aren't served as `tables`.
+    """
     if not accept.strip() or accept == _JSON:
         return _PLAIN
     for alternative in _alternatives(accept):
@@ -72,9 +83,12 @@ def answer_form(accept: str) -> Form:
         form = wanted.get("as")
         if form is None:
             return Form(yaml=media == _YAML)
-        if form in _META and wanted.get("v", "v1") == "v1":
-            return Form(_META[form], yaml=media == _YAML)  # type: ignore[arg-type]
-    raise errors.not_acceptable("only the following media types are accepted: application/json, application/yaml")
+        version = wanted.get("v", "v1")
+        if form == "Table" and not tables:
+            continue
+        if form in _META and version in _META_VERSIONS and wanted.get("g", _GROUP) == _GROUP:
+            return Form(_META[form], yaml=media == _YAML, version=version)  # type: ignore[arg-type]
+    raise errors.not_acceptable(ACCEPTED)
 
 
 def discovery_form(accept: str) -> Form:

@@ -5,6 +5,7 @@ After apimachinery's `meta/internalversion/validation` and `meta/v1/validation`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -19,6 +20,7 @@ WriteKind = Literal["CreateOptions", "UpdateOptions", "PatchOptions"]
 _MATCHES = ("Exact", "NotOlderThan")
 _DIRECTIVES = ("Ignore", "Warn", "Strict")
 _MANAGER_LIMIT = 128
+_DURATION = re.compile(r"[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
 
 
 def refused(kind: str, found: Sequence[FieldError]) -> None:
@@ -46,8 +48,17 @@ def resource_version(query: Query) -> int | None:
     """None for "" (whatever is newest)."""
     text = query.get("resourceVersion", "")
     if text and not text.isdigit():
-        raise errors.bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
+        raise errors.bad_request(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return int(text) if text else None
+
+
+def check_timeout(query: Query) -> None:
+    """A request's `timeout` is one of Go's durations; requests here are answered at once, whatever it says."""
+    text = query.get("timeout", "")
+    if text and not _DURATION.fullmatch(text):
+        raise errors.bad_request(f'invalid timeout specified in the request URL - time: invalid duration "{text}"')
 
 
 def too_large(asked: int, current: int) -> StatusError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from kubelite import errors
 from kubelite.api import body
 from kubelite.api.answer import Answer, send
 from kubelite.api.authn import User
+from kubelite.api.negotiation import ACCEPTED, answer_form
 from kubelite.objects.meta import Obj
 from kubelite.tokens import TokenAuthority
 
@@ -25,7 +27,10 @@ class Reviews:
         self._tokens = tokens
 
     async def answer(self, request: web.Request, group: str, kind: str, user: User) -> web.StreamResponse:
+        if answer_form(request.headers.get("Accept", "")).type != "object":
+            raise errors.not_acceptable(ACCEPTED)
         decoded = await body.read_typed(request, group, "v1", kind)
+        _check(kind, decoded.object, group)
         review = {**decoded.object, "status": self._status(kind, decoded.object.get("spec") or {}, user)}
         review.setdefault("metadata", {"creationTimestamp": None})
         return send(request, Answer(review, 201))
@@ -45,3 +50,26 @@ class Reviews:
                 "audiences": spec.get("audiences") or [self._tokens.audience],
             }
         return _ALLOWED
+
+
+def _check(kind: str, review: Obj, group: str) -> None:
+    """What upstream's validation refuses."""
+    spec = review.get("spec") or {}
+    if kind == "TokenReview" and not spec.get("token"):
+        raise errors.bad_request("token is required for TokenReview in authentication")
+    if not kind.endswith("AccessReview"):
+        return
+    found = []
+    asked = [name for name in ("resourceAttributes", "nonResourceAttributes") if spec.get(name) is not None]
+    if len(asked) != 1:
+        text = (
+            "cannot be specified in combination with resourceAttributes"
+            if asked
+            else "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        )
+        path = "spec.nonResourceAttributes" if asked else "spec.resourceAttributes"
+        found.append(errors.invalid_value(path, spec.get("nonResourceAttributes"), text))
+    if kind != "SelfSubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
+        found.append(errors.invalid_value("spec.user", "", "at least one of user or group must be specified"))
+    if found:
+        raise errors.invalid(kind, "", found, group)

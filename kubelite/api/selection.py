@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import msgspec
 
 from kubelite import errors
-from kubelite.objects import meta, selectors
+from kubelite.api import selector_text
+from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import FieldSelector, Selector
 from kubelite.registry.kind import Kind
@@ -51,7 +52,7 @@ class Selection:
 
 def of_query(kind: Kind, query: Mapping[str, str]) -> Selection:
     """From `labelSelector` and `fieldSelector`; 400 for what can't be read or isn't selectable."""
-    fields = selectors.parse_fields(query.get("fieldSelector", ""))
+    fields = selector_text.parse_fields(query.get("fieldSelector", ""))
     for path in fields.paths:
         if path not in ("metadata.name", "metadata.namespace") and path not in kind.fields:
             raise errors.bad_request(
@@ -59,7 +60,7 @@ def of_query(kind: Kind, query: Mapping[str, str]) -> Selection:
                 if kind.fields
                 else f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
             )
-    return Selection(kind, selectors.parse(query.get("labelSelector", "")), fields)
+    return Selection(kind, selector_text.parse(query.get("labelSelector", "")), fields)
 
 
 @dataclass(frozen=True, slots=True)

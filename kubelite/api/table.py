@@ -12,6 +12,7 @@ from kubelite.registry.kind import Column, Kind
 from kubelite.registry.printing import age
 
 Include = Literal["None", "Metadata", "Object"]
+META_V1 = "meta.k8s.io/v1"
 
 
 def column_definition(column: Column) -> dict[str, Any]:
@@ -24,25 +25,32 @@ def column_definition(column: Column) -> dict[str, Any]:
     }
 
 
-def partial_metadata(obj: Obj) -> Obj:
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+def partial_metadata(obj: Obj, version: str = META_V1) -> Obj:
+    return {"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": obj["metadata"]}
 
 
-def _row(kind: Kind, obj: Obj, now: datetime, include: Include) -> dict[str, Any]:
+def _row(kind: Kind, obj: Obj, now: datetime, include: Include, version: str) -> dict[str, Any]:
     cells = kind.row(obj, now) if kind.row else [meta.name(obj), age(obj, now)]
     if include == "None":
         return {"cells": cells}
-    return {"cells": cells, "object": obj if include == "Object" else partial_metadata(obj)}
+    return {"cells": cells, "object": obj if include == "Object" else partial_metadata(obj, version)}
 
 
 def table(
-    kind: Kind, objects: Iterable[Obj], now: datetime, *, include: Include, metadata: Obj, header: bool = True
+    kind: Kind,
+    objects: Iterable[Obj],
+    now: datetime,
+    *,
+    include: Include,
+    metadata: Obj,
+    header: bool = True,
+    version: str = META_V1,
 ) -> dict[str, Any]:
     """`metadata` is the list's (resourceVersion, continue); `header` is off for all but a watch's first event."""
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": version,
         "metadata": metadata,
         "columnDefinitions": [column_definition(column) for column in kind.columns] if header else None,
-        "rows": [_row(kind, obj, now, include) for obj in objects],
+        "rows": [_row(kind, obj, now, include, version) for obj in objects],
     }

@@ -39,9 +39,10 @@ class One:
     def shown(self, form: Form, query: Mapping[str, str], now: datetime) -> Any:
         if form.type == "Table":
             metadata = {"resourceVersion": self.object["metadata"].get("resourceVersion", "")}
-            return table(self.kind, [self.object], now, include=include_of(query), metadata=metadata)
+            include = include_of(query)
+            return table(self.kind, [self.object], now, include=include, metadata=metadata, version=form.api_version)
         if form.type == "PartialObjectMetadata":
-            return partial_metadata(self.object)
+            return partial_metadata(self.object, form.api_version)
         if self.kind.stored_as or not self.raw:
             return self.kind.encode(self.object)
         return msgspec.Raw(self.raw)
@@ -58,10 +59,11 @@ class List:
         metadata = self.page.metadata
         if form.type == "Table":
             objects = [item.object for item in self.page.items]
-            return table(self.kind, objects, now, include=include_of(query), metadata=metadata)
+            include = include_of(query)
+            return table(self.kind, objects, now, include=include, metadata=metadata, version=form.api_version)
         if form.type == "PartialObjectMetadata":
-            kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-            items: list[Any] = [partial_metadata(item.object) for item in self.page.items]
+            kind, version = "PartialObjectMetadataList", form.api_version
+            items: list[Any] = [partial_metadata(item.object, version) for item in self.page.items]
         else:
             kind, version = f"{self.kind.kind}List", self.kind.api_version
             if self.kind.stored_as:

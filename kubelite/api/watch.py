@@ -70,13 +70,21 @@ class Encoder:
         if self._form.type == "Table":
             return self._table([stored.object], str(stored.revision))
         if self._form.type == "PartialObjectMetadata":
-            return partial_metadata(stored.object)
+            return partial_metadata(stored.object, self._form.api_version)
         return self._kind.encode(stored.object)
 
     def _table(self, objects: list[Obj], revision: str) -> dict[str, Any]:
         metadata = {"resourceVersion": revision}
         header, self._header = self._header, False
-        return table(self._kind, objects, self._registry.now(), include=self._include, metadata=metadata, header=header)
+        return table(
+            self._kind,
+            objects,
+            self._registry.now(),
+            include=self._include,
+            metadata=metadata,
+            header=header,
+            version=self._form.api_version,
+        )
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         metadata: Obj = {"resourceVersion": str(revision), "creationTimestamp": None}
@@ -84,12 +92,9 @@ class Encoder:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
         if self._form.type == "Table":
             shown = self._table([], str(revision))
-            if initial_end:
-                row_object = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
-                shown["rows"] = [{"cells": [""] * len(self._kind.columns), "object": row_object}]
             return msgspec.json.encode({"type": "BOOKMARK", "object": shown}) + b"\n"
         if self._form.type == "PartialObjectMetadata":
-            shown = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+            shown = partial_metadata({"metadata": metadata}, self._form.api_version)
         else:
             shown = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": metadata}
         return msgspec.json.encode({"type": "BOOKMARK", "object": shown}) + b"\n"
@@ -107,7 +112,8 @@ class Watches:
             query["fieldSelector"] = f"metadata.name={target.name}"
         asked = options.watch_options(query)
         chosen = selection.of_query(kind, query)
-        encoder = Encoder(self._registry, kind, answer_form(request.headers.get("Accept", "")), include_of(query))
+        form = answer_form(request.headers.get("Accept", ""), tables=not asked.streaming_list)
+        encoder = Encoder(self._registry, kind, form, include_of(query))
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )

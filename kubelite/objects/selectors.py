@@ -1,16 +1,10 @@
-"""Label and field selectors: the query-string form, the LabelSelector object, and matching.
-
-Grammar and messages follow apimachinery's `pkg/labels` and `pkg/fields`.
-"""
+"""Label and field selectors: the LabelSelector object, and matching, after apimachinery's `pkg/labels` and `fields`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from kubelite.errors import bad_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,46 +82,6 @@ def _expressions(expressions: list[dict[str, Any]] | None, operators: Mapping[st
     )
 
 
-_TERM = re.compile(
-    r"""\s*(?:
-        (?P<absent>!)\s*(?P<absent_key>[^\s,()=!<>]+)
-      | (?P<key>[^\s,()=!<>]+)\s*(?:
-            (?P<set>in|notin)\s*\((?P<values>[^()]*)\)
-          | (?P<equal>==|=|!=)\s*(?P<value>[^\s,()=!<>]*)
-          | (?P<order>>|<)\s*(?P<bound>[^\s,()=!<>]+)
-        )?
-    )\s*(?:,|$)""",
-    re.VERBOSE,
-)
-
-
-def parse(text: str) -> Selector:
-    """A `labelSelector` query parameter; raises 400 when it can't be read."""
-    requirements = []
-    at = 0
-    while at < len(text) and text[at:].strip():
-        found = _TERM.match(text, at)
-        if found is None or found.end() == at:
-            raise bad_request(f"unable to parse requirement: found '{text[at:].strip()}', in selector '{text}'")
-        requirements.append(_requirement(found))
-        at = found.end()
-    return Selector(tuple(requirements))
-
-
-def _requirement(found: re.Match[str]) -> Requirement:
-    if found["absent"]:
-        return Requirement(found["absent_key"], "!")
-    key = found["key"]
-    if found["set"]:
-        values = frozenset(value.strip() for value in found["values"].split(","))
-        return Requirement(key, found["set"], values)
-    if found["equal"]:
-        return Requirement(key, "notin" if found["equal"] == "!=" else "in", frozenset([found["value"]]))
-    if found["order"]:
-        return Requirement(key, "gt" if found["order"] == ">" else "lt", frozenset([found["bound"]]))
-    return Requirement(key, "exists")
-
-
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
     """`path=value` and `path!=value` terms, all of which must hold."""
@@ -145,14 +99,3 @@ class FieldSelector:
     def required(self, path: str) -> str | None:
         """The one value that `path` must have, if the selector says so."""
         return next((value for term, equal, value in self.terms if term == path and equal), None)
-
-
-def parse_fields(text: str) -> FieldSelector:
-    """A `fieldSelector` query parameter; raises 400 when it can't be read."""
-    terms = []
-    for term in filter(None, (part.strip() for part in text.split(","))):
-        found = re.fullmatch(r"([^=!]+?)\s*(==|=|!=)\s*(.*)", term)
-        if found is None:
-            raise bad_request(f"invalid field selector: '{term}'; can't understand '{term}'")
-        terms.append((found[1], found[2] != "!=", found[3]))
-    return FieldSelector(tuple(terms))

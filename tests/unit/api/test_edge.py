@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from kubelite.api.health import report
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
 from tests.unit.api.caller import CORE, Caller, config_map
@@ -150,10 +151,56 @@ async def test_health_and_version_are_open(call: Caller, path: str) -> None:
     assert (await call.anonymous(path)).status == 200
 
 
-async def test_readiness_in_detail(call: Caller) -> None:
-    answer = await call.anonymous("/readyz?verbose")
-    assert answer.content == b"[+]ping ok\nreadyz check passed\n"
-    assert (await call.anonymous("/readyz")).content == b"ok"
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
+async def test_health_in_detail(call: Caller, path: str) -> None:
+    answer = await call.anonymous(f"{path}?verbose=1")
+    lines = answer.content.decode().splitlines()
+    assert {"[+]ping ok", "[+]etcd ok", "[+]poststarthook/crd-informer-synced ok"} <= set(lines)
+    assert lines[-1] == f"{path[1:]} check passed"
+    assert (await call.anonymous(path)).content == b"ok"
+
+
+async def test_health_check_by_check(call: Caller) -> None:
+    assert (await call.anonymous("/livez/etcd")).content == b"ok"
+    assert (await call.anonymous("/readyz/poststarthook/rbac/bootstrap-roles")).content == b"ok"
+    assert (await call.anonymous("/livez/nothing")).status == 404
+
+
+def test_a_report_of_what_fails_and_what_is_left_out() -> None:
+    results = {"ping": None, "etcd": None, "dns": "no ready endpoint"}
+    assert report("readyz", results, ["etcd", "x"]).splitlines() == [
+        "[+]ping ok",
+        "[+]etcd excluded: ok",
+        "[-]dns failed: no ready endpoint",
+        'warn: some health checks cannot be excluded: no matches for "x"',
+        "readyz check failed",
+    ]
+
+
+async def test_metrics_count_requests_and_objects(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    await call.get(f"{MAPS}/nothing")
+    lines = (await call.get("/metrics")).content.decode().splitlines()
+    assert 'apiserver_storage_objects{resource="configmaps"} 1' in lines
+    labels = 'group="",resource="configmaps",scope="resource",subresource="",verb="GET",version="v1"'
+    assert f'apiserver_request_total{{code="404",{labels}}} 1' in lines
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("0s", 200), ("3m", 200), ("1h1.5s", 200), ("invalid", 400), ("5", 400)]
+)
+@pytest.mark.parametrize("path", ["/version", MAPS])
+async def test_timeouts_are_durations(call: Caller, path: str, asked: str, status: int) -> None:
+    answer = await call.get(f"{path}?timeout={asked}")
+    assert answer.status == status
+    assert status == 200 or answer.message.startswith("invalid timeout specified in the request URL")
+
+
+async def test_the_first_version_of_tables_is_still_spoken(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    table = (await call.get(MAPS, Accept="application/json;as=Table;v=v1beta1;g=meta.k8s.io")).json
+    assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1beta1")
+    assert table["rows"][0]["object"]["apiVersion"] == "meta.k8s.io/v1beta1"
 
 
 async def test_the_root_lists_paths(call: Caller) -> None:

@@ -130,15 +130,79 @@ async def test_tokens_live_ten_minutes_at_least(call: Caller) -> None:
 @pytest.mark.parametrize(
     ("group", "plural"),
     [
-        ("authorization.k8s.io", "selfsubjectaccessreviews"),
         ("authorization.k8s.io", "subjectaccessreviews"),
         ("authorization.k8s.io", "namespaces/default/localsubjectaccessreviews"),
     ],
 )
 async def test_whoever_is_authenticated_may_do_everything(call: Caller, group: str, plural: str) -> None:
-    spec = {"resourceAttributes": {"verb": "get", "resource": "pods"}}
+    spec = {"resourceAttributes": {"verb": "get", "resource": "pods"}, "user": "somebody"}
     answer = await call.post(f"/apis/{group}/v1/{plural}", {"spec": spec})
     assert (answer.status, answer.json["status"]["allowed"], answer.json["spec"]) == (201, True, spec)
+
+
+async def test_i_may_do_everything(call: Caller) -> None:
+    spec = {"nonResourceAttributes": {"verb": "get", "path": "/"}}
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert (await call.post(path, {"spec": spec})).json["status"]["allowed"] is True
+    assert (await call.post(path, {"spec": spec}, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")).status == 406
+    assert (await call.get(path)).status == 405
+
+
+@pytest.mark.parametrize(
+    ("review", "spec", "message"),
+    [
+        (
+            "authorization.k8s.io/v1/selfsubjectaccessreviews",
+            {},
+            'SelfSubjectAccessReview.authorization.k8s.io "" is invalid: spec.resourceAttributes: Invalid value: null: '
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        ),
+        (
+            "authorization.k8s.io/v1/subjectaccessreviews",
+            {"resourceAttributes": {"verb": "get"}},
+            'SubjectAccessReview.authorization.k8s.io "" is invalid: spec.user: Invalid value: "": '
+            "at least one of user or group must be specified",
+        ),
+        ("authentication.k8s.io/v1/tokenreviews", {}, "token is required for TokenReview in authentication"),
+    ],
+)
+async def test_reviews_that_ask_nothing(call: Caller, review: str, spec: Any, message: str) -> None:
+    assert (await call.post(f"/apis/{review}", {"spec": spec})).message == message
+
+
+@pytest.mark.parametrize(
+    ("headers", "info"),
+    [
+        ({"Impersonate_User": "eve"}, {"username": "eve", "groups": ["system:authenticated"]}),
+        (
+            {
+                "Impersonate_User": "eve",
+                "Impersonate_Group": "g",
+                "Impersonate_Uid": "7",
+                "Impersonate_Extra_Scope": "x",
+            },
+            {"username": "eve", "uid": "7", "groups": ["g", "system:authenticated"], "extra": {"scope": ["x"]}},
+        ),
+        (
+            {"Impersonate_User": "system:serviceaccount:shop:till"},
+            {
+                "username": "system:serviceaccount:shop:till",
+                "groups": ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"],
+            },
+        ),
+        (
+            {"Impersonate_User": "system:anonymous"},
+            {"username": "system:anonymous", "groups": ["system:unauthenticated"]},
+        ),
+    ],
+)
+async def test_acting_as_somebody_else(call: Caller, headers: dict[str, str], info: Any) -> None:
+    answer = await call.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, **headers)
+    assert answer.json["status"]["userInfo"] == info
+
+
+async def test_a_group_alone_is_nobody_to_act_as(call: Caller) -> None:
+    assert (await call.get(f"{CORE}/pods", Impersonate_Group="g")).status == 500
 
 
 async def test_who_am_i(call: Caller) -> None:

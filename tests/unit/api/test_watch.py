@@ -194,9 +194,9 @@ async def test_metadata_alone(call: Caller) -> None:
     assert mark["object"]["kind"] == "PartialObjectMetadata"
 
 
-async def test_a_table_bookmark_keeps_the_row_of_its_version(call: Caller) -> None:
-    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
-    (mark,) = await call.events(f"{MAPS}?{STREAMING}", 1, Accept=accept)
-    assert mark["object"]["kind"] == "Table"
-    annotations = mark["object"]["rows"][0]["object"]["metadata"]["annotations"]
-    assert annotations == {"k8s.io/initial-events-end": "true"}
+async def test_a_streaming_list_is_no_table(call: Caller) -> None:
+    await create(call, "a")
+    table = "application/json;as=Table;v=v1;g=meta.k8s.io"
+    assert (await call.get(f"{MAPS}?{STREAMING}", Accept=table)).status == 406
+    added, mark = await call.events(f"{MAPS}?{STREAMING}", 2, Accept=f"{table},application/json")
+    assert (added["object"]["kind"], mark["object"]["kind"]) == ("ConfigMap", "ConfigMap")
