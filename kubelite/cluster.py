@@ -37,12 +37,13 @@ from kubelite.controllers.job import JobController, TtlAfterFinished
 from kubelite.controllers.loadbalancer import LoadBalancerController
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
+from kubelite.controllers.nodelifecycle import NodeLifecycle
 from kubelite.controllers.replicaset import ReplicaSetController, ReplicationManager
 from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.controllers.runtime import Controller, Manager
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.statefulset.controller import StatefulSetController
-from kubelite.controllers.tainteviction import CordonTaint, TaintEviction
+from kubelite.controllers.tainteviction import TaintEviction
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
@@ -286,8 +287,11 @@ class Cluster:
 
     def _node_ready(self) -> str | None:
         node = self.registry.find("nodes", None, self._settings.node_name)
-        ready = node is not None and meta.condition_is_true(node["status"].get("conditions"), "Ready")
-        return None if ready and self._kubelet.ready else "the node is not ready"
+        ready = meta.condition((node or {}).get("status", {}).get("conditions"), "Ready") or {}
+        if ready.get("status") == "True" and self._kubelet.ready:
+            return None
+        why = f": {ready['message']}" if ready.get("status") == "False" else ""
+        return f"the node is not ready{why}"
 
     def _dns_ready(self) -> str | None:
         endpoints = self.registry.find("endpoints", "kube-system", "kube-dns") or {}

@@ -1,6 +1,6 @@
-"""What taints do beyond the scheduler: NoExecute ends pods that don't tolerate it, a cordon shows as a taint.
+"""What taints do beyond the scheduler: NoExecute ends pods that don't tolerate it.
 
-After upstream's `pkg/controller/tainteviction` and the tainting pass of `pkg/controller/nodelifecycle`.
+After upstream's `pkg/controller/tainteviction`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from kubelite.objects.meta import Obj
 from kubelite.objects.placement import toleration_of
 from kubelite.registry.client import Client, Event, Recorder
 
-UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _CONDITION = {
     "type": "DisruptionTarget",
     "status": "True",
@@ -87,27 +86,3 @@ class TaintEviction(Controller):
 
 def _where(pod: Obj) -> str:
     return f"{meta.namespace(pod)}/{meta.name(pod)}"
-
-
-class CordonTaint(Controller):
-    """A cordoned node has the taint that says so, any other hasn't."""
-
-    name = "node-lifecycle-controller"
-
-    def watches(self) -> Mapping[str, Mapper]:
-        return {"nodes": own}
-
-    def reconcile(self, key: Key) -> None:
-        node = self.client.find("nodes", *key)
-        if node is None:
-            return
-        taints = node["spec"].get("taints") or []
-        others = [taint for taint in taints if (taint["key"], taint["effect"]) != tuple(UNSCHEDULABLE.values())]
-        if (len(others) < len(taints)) == bool(node["spec"].get("unschedulable")):
-            return
-        new = meta.copy(node)
-        new["spec"].pop("taints", None)
-        if node["spec"].get("unschedulable"):
-            others = [*others, UNSCHEDULABLE | {"timeAdded": meta.format_time(self.now())}]
-        new["spec"] |= {"taints": others} if others else {}
-        self.client.update("nodes", new)

@@ -42,6 +42,7 @@ async def watch_events(client: DockerClient, labels: list[str]) -> AsyncGenerato
             async for event in _read(connection):
                 yield event
             log.info("engine events: the engine closed the stream")
+            yield EngineEvent("lost")
         await asyncio.sleep(delay)
         delay = min(delay * 2, RETRY_CAP)
 

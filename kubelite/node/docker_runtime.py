@@ -178,6 +178,9 @@ class DockerRuntime:
         stats = await self._call(self.client.stats, container_id, stream=False, one_shot=True)
         return reading_of(stats, time.monotonic())
 
+    async def ping(self) -> None:
+        await self._call(self.client.ping)
+
     async def info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = await self._call(self.client.info)
         return info

@@ -21,6 +21,7 @@ from kubelite.node import eviction
 from kubelite.node.admission import Rejection, admit
 from kubelite.node.fields import Machine
 from kubelite.node.images import Images
+from kubelite.node.node_health import NodeHealth
 from kubelite.node.pod_worker import PodWorker
 from kubelite.node.runtime import Container, EngineError, EngineEvent, Runtime
 from kubelite.node.services import Addresses, Services, TokenProvider
@@ -62,6 +63,7 @@ class Kubelet:
             client, recorder, runtime, settings, addresses, images, pause_image, cluster_dns, token, now
         )
         self._client = client
+        self._health = NodeHealth(client, recorder, runtime, settings, now)
         self._runtime = runtime
         self._settings = settings
         self._workers: dict[str, PodWorker] = {}
@@ -78,6 +80,7 @@ class Kubelet:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_engine(engine), name="engine events")
                 group.create_task(self._relist_slowly(), name="relist")
+                group.create_task(self._health.run(), name="node health")
                 group.create_task(self._watch_disk_use(), name="disk use")
                 async for change in changes:
                     self._changed(change)
@@ -212,6 +215,8 @@ class Kubelet:
             await self._engine_event(event)
 
     async def _engine_event(self, event: EngineEvent) -> None:
+        if event.kind in ("lost", "resync"):
+            self._health.look()
         if event.kind == "resync":
             await self._resync_surely()
             return

@@ -73,6 +73,12 @@ def node_status(settings: Settings, info: Mapping[str, Any], version: str, now: 
     }
 
 
+def not_ready(old: Obj, message: str, now: datetime) -> Obj:
+    """The status of a node whose kubelet can't run pods, and why."""
+    condition = {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": message}
+    return {**old, "conditions": _beat(old.get("conditions"), condition, now)}
+
+
 def _beat(conditions: list[Obj] | None, condition: Obj, now: datetime) -> list[Obj]:
     return meta.with_condition(conditions, condition | {"lastHeartbeatTime": meta.format_time(now)}, now)
 

@@ -139,9 +139,9 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class EngineEvent:
-    """A container ended or was removed; `resync` says that events may have been missed."""
+    """A container ended or was removed; `resync` says that events may have been missed, `lost` that they are now."""
 
-    kind: Literal["die", "destroy", "resync"]
+    kind: Literal["die", "destroy", "resync", "lost"]
     container_id: str = ""
     at: datetime | None = None
 
@@ -196,7 +196,8 @@ class Runtime(Protocol):
         ...
 
     def events(self) -> AsyncIterator[EngineEvent]:
-        """Changes from now on, for ever; a `resync` comes first and after each loss of the connection."""
+        """Changes from now on, for ever; a `resync` comes first, a `lost` and a `resync` with each loss of the
+        connection."""
         ...
 
     async def create(self, spec: ContainerSpec) -> str:
@@ -235,6 +236,10 @@ class Runtime(Protocol):
 
     async def pull(self, reference: str, credentials: Sequence[Mapping[str, str]], patience: float | None) -> Image:
         """Fetch from the registry; PullFailed, or RegistryUnavailable when `patience` seconds bring no answer."""
+        ...
+
+    async def ping(self) -> None:
+        """Whether the engine answers: an EngineError when it doesn't."""
         ...
 
     async def info(self) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kubelite.controllers.tainteviction import CordonTaint, TaintEviction
+from kubelite.controllers.tainteviction import TaintEviction
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
@@ -83,14 +83,3 @@ def test_the_taint_goes_in_time(registry: Registry, eviction: TaintEviction, clo
     assert eviction.reconcile(("default", "web")) is None
     assert stays(registry)
     assert recorded.events == [("TaintManagerEviction", "Cancelling deletion of Pod default/web")]
-
-
-def test_a_cordon_shows_as_a_taint_and_leaves_with_it(registry: Registry, recorded: Recorded, clock: Clock) -> None:
-    registry.create("nodes", {"metadata": {"name": "node"}, "spec": {"unschedulable": True}})
-    controllers = Controllers(registry, CordonTaint(registry, recorded, clock))
-    controllers.settle()
-    (found,) = registry.get("nodes", None, "node")["spec"]["taints"]
-    assert (found["key"], found["effect"]) == ("node.kubernetes.io/unschedulable", "NoSchedule")
-    registry.patch("nodes", None, "node", {"spec": {"unschedulable": None}})
-    controllers.settle()
-    assert "taints" not in registry.get("nodes", None, "node")["spec"]

@@ -55,6 +55,11 @@ class FakeRuntime:
     def resync(self) -> None:
         self._events.put_nowait(EngineEvent("resync"))
 
+    def lose(self) -> None:
+        """The engine goes away."""
+        self.gone = True
+        self._events.put_nowait(EngineEvent("lost"))
+
     def _check(self) -> None:
         if self.gone:
             raise EngineGone("the engine doesn't answer")
@@ -143,6 +148,9 @@ class FakeRuntime:
             raise RegistryUnavailable("dial tcp: no such host")
         self.images[reference] = self.registry(reference)
         return self.images[reference]
+
+    async def ping(self) -> None:
+        self._check()
 
     async def info(self) -> Mapping[str, Any]:
         return {"NCPU": 2, "MemTotal": 8 * 1024**3}

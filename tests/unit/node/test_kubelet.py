@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from kubelite.net.ipam import Allocator
+from kubelite.node import node_health
 from kubelite.node.kubelet import Kubelet
+from kubelite.node.node_status import register_node
 from kubelite.node.runtime import SANDBOX, Image
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -292,6 +294,23 @@ async def test_engine_that_was_away_is_found_again(node: Node) -> None:
     assert node.status()["podIP"] == address
     assert "SandboxChanged" in node.recorded.reasons
     assert node.status("web-1")["podIP"] != address
+
+
+async def test_node_is_not_ready_as_soon_as_the_engine_is_lost(
+    node: Node, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_health, "SETTLE", 0.0)
+    name = node.registry.settings.node_name
+    register_node(node.registry, node.registry.settings, await node.runtime.info(), "v1.32.0", clock())
+
+    def is_ready() -> bool:
+        return meta.condition_is_true(node.registry.get("nodes", None, name)["status"]["conditions"], "Ready")
+
+    node.runtime.lose()
+    await node.until(lambda: not is_ready())
+    node.runtime.gone = False
+    node.runtime.resync()
+    await node.until(is_ready)
 
 
 async def test_restarted_kubelet_adopts_and_removes_what_is_nobodys(node: Node) -> None:
