@@ -16,7 +16,6 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.testing.conditions import ready
 from kubelite.testing.namespace import Namespace
-from tests.docker.running_cluster import eventually
 
 HERE = Path(__file__).parent
 IMAGE = "kubelite/test-redis:latest"
@@ -44,13 +43,16 @@ class Redis:
 
     def ask(self, pod: str, *command: str) -> str:
         """The answer of the server of `pod`, which is found by its name in the headless Service."""
-        return self._kubelite.exec(REPLICAS[0], "redis-cli", "-h", f"{pod}.redis", *command).strip()
+        return self._said(f'redis-cli -h {pod}.redis "$@"', *command)
 
     def write(self, key: str) -> None:
-        """To the primary, until both replicas have it too."""
+        """To the primary, until both replicas have it too: what one connection wrote it can wait for."""
         self.written[key] = f"value of {key}"
-        assert self.ask(PRIMARY, "set", key, self.written[key]) == "OK"
-        eventually(lambda: self.ask(PRIMARY, "wait", "2", "1000") == "2", told=lambda: self.ask(PRIMARY, "info"))
+        script = 'printf \'set "%s" "%s"\nwait 2 20000\n\' "$@" | redis-cli -h redis-0.redis'
+        assert self._said(script, key, self.written[key]).split() == ["OK", "2"]
+
+    def _said(self, script: str, *arguments: str) -> str:
+        return self._kubelite.exec(REPLICAS[0], "sh", "-c", script, "sh", *arguments).strip()
 
     def assert_everything_is_everywhere(self) -> None:
         for pod in PODS:
@@ -96,7 +98,7 @@ def test_replicated_redis_keeps_its_data(kubelite: Namespace) -> None:
 
     before = pods(kubelite)
     kubelite.kubectl("rollout", "restart", "statefulset/redis")
-    assert "3 pods at revision" in kubelite.kubectl("rollout", "status", "statefulset/redis", "--timeout=60s").stdout
+    assert "roll out complete" in kubelite.kubectl("rollout", "status", "statefulset/redis", "--timeout=60s").stdout
     replaced(kubelite, before, *PODS)
     redis.assert_everything_is_everywhere()
     redis.write("after a rolling update")
