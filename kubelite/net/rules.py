@@ -64,9 +64,13 @@ class Fragment:
 
 def skeleton(ground: Ground) -> str:
     """The table without any Service."""
-    replies_pass_by = f"ct status dnat ip saddr {ground.pods} ip daddr {ground.pods} masquerade fully-random"
+    parts = (_maps(ground), _DECISIONS, _counting(), _rewriting(ground), _filters(ground))
+    return f"table ip {ground.table} {{\n{''.join(parts)}}}\n"
+
+
+def _maps(ground: Ground) -> str:
+    """What leads an address and port to its chain, and what is remembered of connections."""
     return f"""\
-table ip {ground.table} {{
   comment "rules of kubelite; made by its kube-proxy pod"
   set gateway {{ type ipv4_addr; elements = {{ {ground.gateway} }}; }}
   set cluster-ips {{ type ipv4_addr; }}
@@ -80,23 +84,40 @@ table ip {ground.table} {{
   map refused-ips {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
   map refused-node-ports {{ type inet_proto . inet_service : verdict; }}
 
-  chain refuse {{
+"""
+
+
+_DECISIONS = """\
+  chain refuse {
     meta l4proto tcp reject with tcp reset
     reject
-  }}
-  chain services {{
+  }
+  chain services {
     ip daddr . meta l4proto . th dport vmap @service-ips
     fib daddr type local meta l4proto . th dport vmap @service-node-ports
-  }}
-  chain refusals {{
+  }
+  chain refusals {
     ip daddr . meta l4proto . th dport vmap @refused-ips
     fib daddr type local meta l4proto . th dport vmap @refused-node-ports
     ip daddr @cluster-ips goto refuse
-  }}
-  chain count {{
-{_counting()}
-  }}
+  }
+"""
 
+
+def _counting() -> str:
+    """One count per connection; `ct original proto-dst` is known to be a port only after a match of the protocol."""
+    key = "ct original ip daddr . meta l4proto . ct original proto-dst . ip daddr . {0} dport"
+    rules = "\n".join(
+        f"    meta l4proto {protocol} update @connections {{ {key.format(protocol)} counter }}"
+        for protocol in ("tcp", "udp", "sctp")
+    )
+    return f"  chain count {{\n{rules}\n  }}\n\n"
+
+
+def _rewriting(ground: Ground) -> str:
+    """Where destinations are rewritten, and sources whose replies would take another way."""
+    replies_pass_by = f"ct status dnat ip saddr {ground.pods} ip daddr {ground.pods} masquerade fully-random"
+    return f"""\
   chain nat-prerouting {{
     type nat hook prerouting priority -90;
     jump services
@@ -119,6 +140,12 @@ table ip {ground.table} {{
     meta mark and {MASQUERADE:#x} != 0 meta mark set meta mark and {0xFFFFFFFF ^ MASQUERADE:#x} masquerade fully-random
   }}
 
+"""
+
+
+def _filters(ground: Ground) -> str:
+    """What mustn't pass, and connections to Services that have nobody to serve them."""
+    return f"""\
   chain loopback-guard {{
     type filter hook prerouting priority raw;
     iifname "{ground.bridge}" ip daddr 127.0.0.0/8 drop
@@ -135,17 +162,7 @@ table ip {ground.table} {{
     type filter hook output priority -10;
     ct state new jump refusals
   }}
-}}
 """
-
-
-def _counting() -> str:
-    """One count per connection; `ct original proto-dst` is known to be a port only after a match of the protocol."""
-    key = "ct original ip daddr . meta l4proto . ct original proto-dst . ip daddr . {0} dport"
-    return "\n".join(
-        f"    meta l4proto {protocol} update @connections {{ {key.format(protocol)} counter }}"
-        for protocol in ("tcp", "udp", "sctp")
-    )
 
 
 def listens(service: Service) -> frozenset[Listen]:

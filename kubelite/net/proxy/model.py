@@ -13,6 +13,8 @@ from typing import Any
 from kubelite.net.kind import Key, Kind, key_of
 
 DEFAULT_AFFINITY_SECONDS = 10800
+_NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
+"""Labels of Services, and of their slices, that somebody else serves or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Slice:
 def service(obj: dict[str, Any]) -> Service:
     spec = obj.get("spec") or {}
     addresses = _ipv4(spec.get("clusterIPs") or [spec.get("clusterIP") or ""])
-    if spec.get("type") == "ExternalName" or not addresses:
+    if spec.get("type") == "ExternalName" or not addresses or not _is_ours(obj):
         return Service(key_of(obj))
     balancer = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return Service(
@@ -83,6 +85,11 @@ def service(obj: dict[str, Any]) -> Service:
         external_local=spec.get("externalTrafficPolicy") == "Local",
         source_ranges=_ipv4(spec.get("loadBalancerSourceRanges") or ()),
     )
+
+
+def _is_ours(obj: dict[str, Any]) -> bool:
+    labels = obj["metadata"].get("labels") or {}
+    return not any(label in labels for label in _NOT_OURS)
 
 
 def _ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
@@ -107,7 +114,7 @@ def _affinity_seconds(spec: dict[str, Any]) -> int:
 def endpoint_slice(obj: dict[str, Any]) -> Slice:
     namespace, _ = key = key_of(obj)
     labels = obj["metadata"].get("labels") or {}
-    if obj.get("addressType", "IPv4") != "IPv4":
+    if obj.get("addressType", "IPv4") != "IPv4" or not _is_ours(obj):
         return Slice(key, (namespace, ""))
     return Slice(
         key,

@@ -105,3 +105,11 @@ def test_slice_of_other_addresses_is_nobodys(kind: str) -> None:
 def test_port_without_a_number_leads_nowhere() -> None:
     assert endpoint_slice(api_slice(ports=[{"name": "http"}])).ports == ()
     assert endpoint_slice(api_slice(ports=None, endpoints=None)).ports == ()
+
+
+@pytest.mark.parametrize("label", ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"])
+def test_what_another_proxy_serves_is_left_to_it(label: str) -> None:
+    labels = {"kubernetes.io/service-name": "web", label: "foo-bar"}
+    metadata = {"namespace": "prod", "name": "web", "labels": labels}
+    assert service({**api_service(clusterIP="10.254.0.9"), "metadata": metadata}) == Service(("prod", "web"))
+    assert endpoint_slice({**api_slice({"addresses": ["172.30.0.5"]}), "metadata": metadata}).endpoints == ()
