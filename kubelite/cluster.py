@@ -24,6 +24,7 @@ from kubelite.api.app import Api
 from kubelite.api.health import Check
 from kubelite.api.pods import Pods
 from kubelite.config import KUBERNETES_VERSION, Settings
+from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.apiserver_objects import ApiserverObjects
 from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.daemonset.controller import DaemonSetController
@@ -116,7 +117,8 @@ class Cluster:
     def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
         found = self.registry.get("serviceaccounts", namespace, account)
         audiences = [audience] if audience else []
-        return self._tokens.issue(found, seconds=seconds, audiences=audiences, bound_to=pod).text
+        node = self.registry.find("nodes", None, pod["spec"].get("nodeName", ""))
+        return self._tokens.issue(found, seconds=seconds, audiences=audiences, bound_to=pod, node=node).text
 
     def _cluster_dns(self) -> str:
         """The Service's address; where the machine can't have rules for it, the pod's own, which is pinned."""
@@ -180,6 +182,9 @@ class Cluster:
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
+            AccountTokens(
+                registry, recorder("tokens-controller"), self._authority.ca_pem, self._tokens.issue_for_secret
+            ),
             NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),

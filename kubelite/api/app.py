@@ -28,6 +28,7 @@ from kubelite.api.resources import Resources
 from kubelite.api.reviews import Reviews
 from kubelite.api.subresources import Subresources
 from kubelite.api.telemetry import Telemetry
+from kubelite.api.tokenrequest import TokenRequests
 from kubelite.api.watch import Watches
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
@@ -38,6 +39,7 @@ MAX_BODY = 3 * 1024 * 1024  # upstream's limit for resource requests
 Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
 _OPEN = (*HEALTH, "/version")
+_CACHED = {"Cache-Control": "public, max-age=3600"}
 
 
 @web.middleware
@@ -78,13 +80,14 @@ class Api:
         self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in registry.kinds}
         self._discovery = Discovery(registry.kinds)
         self._openapi = OpenApi(registry.kinds)
-        self._reviews = Reviews(tokens)
+        self._reviews = Reviews(self._authenticator)
+        self._tokens = tokens
         self._metrics = Metrics(registry, usages)
         self._health = Health(ready)
         self._telemetry = Telemetry(registry)
         self._address = address
         resources, watches = Resources(registry), Watches(registry)
-        subresources = Subresources(registry, tokens)
+        subresources = Subresources(registry)
         self._collection: dict[str, Verb] = {
             "GET": resources.list,
             "POST": resources.create,
@@ -108,7 +111,7 @@ class Api:
             "binding": {"POST": subresources.create_binding},
             "eviction": {"POST": subresources.create_eviction},
             "finalize": {"PUT": subresources.update_finalize},
-            "token": {"POST": subresources.create_token},
+            "token": {"POST": TokenRequests(registry, tokens).create},
             "log": {"GET": pods.log},
             "exec": {"GET": pods.exec, "POST": pods.exec},
             "attach": {"GET": pods.attach, "POST": pods.attach},
@@ -122,6 +125,8 @@ class Api:
         )
         for path, handler in {
             "/version": self._version,
+            "/.well-known/openid-configuration": self._issuer,
+            "/openid/v1/jwks": self._keys,
             "/metrics": self._telemetry.answer,
             "/api": self._api_versions,
             "/apis": self._group_list,
@@ -193,11 +198,20 @@ class Api:
     async def _nothing(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
             paths = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in self._discovery.group_names())]
-            return send(request, Answer({"paths": [*paths, *_OPEN, "/metrics", "/openapi/v2", "/openapi/v3"]}))
+            others = ["/.well-known/openid-configuration", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks"]
+            return send(request, Answer({"paths": [*paths, *_OPEN, *others]}))
         raise errors.page_not_found()
 
     async def _version(self, request: web.Request) -> web.StreamResponse:
         return send(request, Answer(discovery.version_info()))
+
+    async def _issuer(self, request: web.Request) -> web.StreamResponse:
+        """Who signs service-account tokens, for whoever wants to check them without asking."""
+        found = self._tokens.configuration(f"https://{self._address}/openid/v1/jwks")
+        return web.json_response(found, headers=_CACHED)
+
+    async def _keys(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self._tokens.keys(), content_type="application/jwk-set+json", headers=_CACHED)
 
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
         return self._discovered(request, self._discovery.api_versions(self._address), core=True)

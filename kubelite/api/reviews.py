@@ -7,10 +7,9 @@ from aiohttp import web
 from kubelite import errors
 from kubelite.api import body
 from kubelite.api.answer import Answer, send
-from kubelite.api.authn import User
+from kubelite.api.authn import Authenticator, User
 from kubelite.api.negotiation import ACCEPTED, answer_form
 from kubelite.objects.meta import Obj
-from kubelite.tokens import TokenAuthority
 
 _ALLOWED = {"allowed": True, "reason": "kubelite authorizes every authenticated user"}
 _EVERYTHING = {
@@ -23,8 +22,8 @@ _EVERYTHING = {
 class Reviews:
     """`answer` handles every kind of review."""
 
-    def __init__(self, tokens: TokenAuthority) -> None:
-        self._tokens = tokens
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
 
     async def answer(self, request: web.Request, group: str, kind: str, user: User) -> web.StreamResponse:
         if answer_form(request.headers.get("Accept", "")).type != "object":
@@ -41,15 +40,15 @@ class Reviews:
         if kind == "SelfSubjectReview":
             return {"userInfo": user.info}
         if kind == "TokenReview":
-            claims = self._tokens.verify(spec.get("token", ""))
-            if claims is None:
-                return {"authenticated": False, "error": "the token is not valid"}
-            return {
-                "authenticated": True,
-                "user": User.of_claims(claims).info,
-                "audiences": spec.get("audiences") or [self._tokens.audience],
-            }
+            return self._of_token(spec)
         return _ALLOWED
+
+    def _of_token(self, spec: Obj) -> Obj:
+        try:
+            user, audiences = self._authenticator.reviewed(spec.get("token", ""), spec.get("audiences") or ())
+        except errors.StatusError:
+            return {"user": {}, "error": "invalid bearer token"}
+        return {"authenticated": True, "user": user.info, "audiences": list(audiences)}
 
 
 def _check(kind: str, review: Obj, group: str) -> None:

@@ -1,4 +1,4 @@
-"""Subresources that aren't a plain part of the object: scale, binding, eviction, finalize, token."""
+"""Subresources that aren't a plain part of the object: scale, binding, eviction, finalize."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from kubelite.registry.field_managers import Writer
 from kubelite.registry.registry import Registry
 from kubelite.schema import decode
 from kubelite.schema.strict import accept
-from kubelite.tokens import TokenAuthority
 
 _CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -24,9 +23,8 @@ _CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 class Subresources:
     """Handlers by subresource; each takes the request and its target."""
 
-    def __init__(self, registry: Registry, tokens: TokenAuthority) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._tokens = tokens
 
     def _object(self, target: Target) -> Obj:
         return self._registry.stored(target.kind, target.namespace, target.name).object
@@ -128,30 +126,3 @@ class Subresources:
         decoded = await body.read_typed(request, "", "v1", "Namespace")
         namespace = {**decoded.object, "metadata": {**decoded.object["metadata"], "name": target.name}}
         return send(request, Answer(self._registry.finalize(namespace, dry_run=dry_run)))
-
-    async def create_token(self, request: web.Request, target: Target) -> web.StreamResponse:
-        decoded = await body.read_typed(request, "authentication.k8s.io", "v1", "TokenRequest")
-        spec = decoded.object.get("spec") or {}
-        seconds = spec.get("expirationSeconds", 3600)
-        if seconds < 600:
-            wrong = errors.invalid_value(
-                "spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
-            )
-            raise errors.invalid("TokenRequest", "", [wrong], "authentication.k8s.io")
-        account = self._object(target)
-        token = self._tokens.issue(
-            account, seconds=seconds, audiences=spec.get("audiences") or (), bound_to=self._bound_to(target, spec)
-        )
-        status = {"token": token.text, "expirationTimestamp": meta.format_time(token.expires)}
-        answer = {**decoded.object, "spec": {**spec, "expirationSeconds": seconds}, "status": status}
-        return send(request, Answer(answer, 201))
-
-    def _bound_to(self, target: Target, spec: Obj) -> Obj | None:
-        ref = spec.get("boundObjectRef") or {}
-        if not ref:
-            return None
-        plural = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}.get(ref.get("kind", ""))
-        if plural is None:
-            wrong = errors.invalid_value("spec.boundObjectRef", ref.get("kind"), "cannot bind to this kind of object")
-            raise errors.invalid("TokenRequest", "", [wrong], "authentication.k8s.io")
-        return self._registry.get(plural, None if plural == "nodes" else target.namespace, ref.get("name", ""))

@@ -119,7 +119,8 @@ async def test_a_token_is_good_for_its_account(call: Caller) -> None:
     status = (await call.post("/apis/authentication.k8s.io/v1/tokenreviews", review)).json["status"]
     assert (status["authenticated"], status["user"]["username"]) == (True, "system:serviceaccount:default:default")
     wrong = {"spec": {"token": "x"}}
-    assert not (await call.post("/apis/authentication.k8s.io/v1/tokenreviews", wrong)).json["status"]["authenticated"]
+    refused = (await call.post("/apis/authentication.k8s.io/v1/tokenreviews", wrong)).json["status"]
+    assert refused == {"user": {}, "error": "invalid bearer token"}
 
 
 async def test_tokens_live_ten_minutes_at_least(call: Caller) -> None:
