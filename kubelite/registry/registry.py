@@ -218,7 +218,7 @@ class Registry:
         self._check_preconditions(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
         if subresource == "status":
-            new = strategy.carry_over_for_status(new, old)
+            new = strategy.carry_over_for_status(kind, new, old)
         else:
             if subresource == "ephemeralcontainers":
                 new = meta.copy(_with_ephemeral_containers(new, old))

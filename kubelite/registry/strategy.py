@@ -56,10 +56,10 @@ def carry_over(kind: Kind, new: Obj, old: Obj) -> None:
         new["status"] = old.get("status", {})
 
 
-def carry_over_for_status(new: Obj, old: Obj) -> Obj:
-    """An update of the status: of `new`, only status, labels and annotations count."""
+def carry_over_for_status(kind: Kind, new: Obj, old: Obj) -> Obj:
+    """An update of the status: of `new`, only the status and most kinds' labels and annotations count."""
     metadata = dict(old["metadata"])
-    for key in ("labels", "annotations", "resourceVersion", "managedFields"):
+    for key in (*kind.status_metadata, "resourceVersion", "managedFields"):
         metadata.pop(key, None)
         if new["metadata"].get(key):
             metadata[key] = new["metadata"][key]

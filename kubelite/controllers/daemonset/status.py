@@ -8,7 +8,7 @@ from kubelite.objects.meta import Obj
 
 
 def status(view: View, collision_count: int | None) -> Obj:
-    """Counts over the nodes; a node's first pod speaks for it."""
+    """Counts over the nodes, where a node's first pod speaks for it; conditions are other people's and stay."""
     current = misplaced = ready = available = updated = 0
     for node in view.nodes:
         present = view.pods.get(node)
@@ -34,4 +34,6 @@ def status(view: View, collision_count: int | None) -> Obj:
         "numberUnavailable": view.desired - available,
     }
     result |= {name: number for name, number in optional.items() if number}
+    if conditions := (view.ds.get("status") or {}).get("conditions"):
+        result["conditions"] = conditions
     return result if collision_count is None else result | {"collisionCount": collision_count}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from kubelite.controllers import ownership
 from kubelite.controllers.deployment import replica_sets as sets
+from kubelite.controllers.deployment import rollback
 from kubelite.controllers.deployment import status as progress
 from kubelite.controllers.deployment.plan import Plan, plan
 from kubelite.controllers.pod_control import is_namespace_terminating
@@ -51,6 +52,8 @@ class DeploymentController(Controller):
             return None
         candidates = self.client.list("replicasets", namespace)
         owned = ownership.claim(self.client, "replicasets", deployment, selector, candidates)
+        if self._rolled_back(deployment, owned):
+            return None
         decided = plan(deployment, owned, self._pods(deployment, selector), self.now())
         self._perform(deployment, decided)
         return decided.requeue_after
@@ -59,6 +62,17 @@ class DeploymentController(Controller):
         if sets.is_rolling(deployment):
             return []
         return self.client.list("pods", meta.namespace(deployment), selector)
+
+    def _rolled_back(self, deployment: Obj, owned: list[Obj]) -> bool:
+        """The Deployment was written anew, and will be looked at again."""
+        if deployment["spec"].get("paused") or meta.is_terminating(deployment):
+            return False
+        decided = rollback.decide(deployment, owned)
+        if decided is None:
+            return False
+        self.recorder.event(deployment, decided.type, decided.reason, decided.message)
+        self.client.update("deployments", decided.deployment)
+        return True
 
     def _refuse(self, deployment: Obj) -> None:
         message = "This deployment is selecting all pods. A non-empty selector is required."

@@ -13,6 +13,7 @@ from kubelite.controllers.runtime import Controller, Key, Mapper, by_controller,
 from kubelite.controllers.statefulset import identity
 from kubelite.controllers.statefulset.perform import Performer
 from kubelite.controllers.statefulset.plan import plan
+from kubelite.controllers.statefulset.status import is_inconsistent
 from kubelite.controllers.statefulset.types import Revisions
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -68,7 +69,7 @@ class StatefulSetController(Controller):
         decided = plan(set, pods, self._claims(set, pods), revisions, self.now())
         performer = Performer(self.client, self.recorder, set)
         failure = performer.run(decided)
-        if decided.status != set.get("status"):
+        if is_inconsistent(set, decided.status):
             self.client.update("statefulsets", set | {"status": decided.status}, "status")
         live = {meta.name(revisions.current), meta.name(revisions.update), *map(podq.revision, pods)}
         history.truncate(self.client, set, past, live)

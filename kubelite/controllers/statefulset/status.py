@@ -56,3 +56,9 @@ _OMITTED_WHEN_ZERO = ("observedGeneration", "readyReplicas", "currentReplicas", 
 
 def serialized(status: Obj) -> Obj:
     return {key: value for key, value in status.items() if value or key not in _OMITTED_WHEN_ZERO}
+
+
+def is_inconsistent(set: Obj, status: Obj) -> bool:
+    """Whether `status` has to be written; others' conditions stay while the counts are right."""
+    present = {name: value for name, value in (set.get("status") or {}).items() if name != "conditions"}
+    return present != status

@@ -45,13 +45,18 @@ def _default(workload: Obj) -> None:
 
 
 def _prepare(new: Obj, old: Obj | None) -> None:
-    """Upstream keeps a count of the template's changes in an annotation."""
-    generation = 1
-    if old is not None:
-        generation = int(meta.annotations(old).get(TEMPLATE_GENERATION, "1"))
-        generation += new["spec"]["template"] != old["spec"]["template"]
+    """Upstream keeps a count of the template's changes in an annotation; the creator may set its start."""
+    if old is None:
+        generation = max(_generation(new), 1)
+    else:
+        generation = _generation(old) + (new["spec"]["template"] != old["spec"]["template"])
     annotations = meta.annotations(new) | {TEMPLATE_GENERATION: str(generation)}
     new["metadata"] = new["metadata"] | {"annotations": annotations}
+
+
+def _generation(workload: Obj) -> int:
+    text = meta.annotations(workload).get(TEMPLATE_GENERATION, "")
+    return int(text) if text.isdigit() else 0
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:

@@ -115,5 +115,6 @@ DEPLOYMENT = Kind(
     default=_default,
     prepare=_prepare,
     validate=_validate,
+    status_metadata=("annotations",),
     warnings=workload_warnings,
 )

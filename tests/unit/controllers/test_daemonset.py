@@ -216,3 +216,13 @@ def test_pods_carry_the_template_generation_when_the_set_has_one(cluster: Cluste
     cluster.create("daemonsets", new)
     cluster.settle()
     assert {meta.labels(pod)["pod-template-generation"] for pod in cluster.pods()} == {"4"}
+
+
+def test_conditions_of_others_stay(cluster: Cluster) -> None:
+    start(cluster)
+    told = [{"type": "Told", "status": "True"}]
+    ds = cluster.get("daemonsets", "default", "web")
+    cluster.update("daemonsets", ds | {"status": ds["status"] | {"conditions": told}}, "status")
+    change(cluster, template=template("new"))
+    rest(cluster)
+    assert (status(cluster)["conditions"], status(cluster)["numberReady"]) == (told, 3)

@@ -7,6 +7,7 @@ import pytest
 from kubelite import errors
 from kubelite.controllers.deployment import DeploymentController
 from kubelite.controllers.deployment import replica_sets as sets
+from kubelite.controllers.deployment import rollback
 from kubelite.controllers.replicaset import ReplicaSetController
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -296,3 +297,31 @@ def test_minimum_ready_time_is_passed_on(cluster: Cluster) -> None:
     start(cluster)
     change(cluster, minReadySeconds=7)
     assert cluster.list("replicasets")[0]["spec"]["minReadySeconds"] == 7
+
+
+@pytest.mark.parametrize(
+    ("wish", "image", "reason"),
+    [
+        ("0", "httpd", "DeploymentRollback"),
+        ("1", "httpd", "DeploymentRollback"),
+        ("2", "new", "DeploymentRollbackTemplateUnchanged"),
+        ("7", "new", "DeploymentRollbackRevisionNotFound"),
+    ],
+)
+def test_annotation_of_former_clients_rolls_back(cluster: Cluster, wish: str, image: str, reason: str) -> None:
+    start(cluster)
+    change(cluster, template=template("new"))
+    cluster.rest()
+    cluster.patch("deployments", "default", "web", {"metadata": {"annotations": {rollback.ANNOTATION: wish}}})
+    cluster.rest()
+    assert rollback.ANNOTATION not in meta.annotations(current(cluster))
+    assert current(cluster)["spec"]["template"] == template(image)
+    assert sizes(cluster)[image] == 3
+    assert len(cluster.messages(reason)) == 1
+
+
+def test_first_revision_has_none_before_it(cluster: Cluster) -> None:
+    start(cluster)
+    cluster.patch("deployments", "default", "web", {"metadata": {"annotations": {rollback.ANNOTATION: "0"}}})
+    cluster.rest()
+    assert cluster.messages("DeploymentRollbackRevisionNotFound") == ["Unable to find last revision."]

@@ -15,7 +15,8 @@ from kubelite.registry.registry import Registry
 from tests.unit.conftest import Clock, Controllers, Recorded
 
 PLURAL = "replicationcontrollers"
-TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "httpd"}]}}
+SPEC = {"containers": [{"name": "web", "image": "httpd"}]}
+TEMPLATE = {"metadata": {"labels": {"app": "web"}}, "spec": SPEC}
 
 
 def rc(**spec: Any) -> Obj:
@@ -54,7 +55,7 @@ def test_adopts_orphans_and_releases_what_no_longer_matches(
     registry: Registry, recorded: Recorded, clock: Clock
 ) -> None:
     orphan = {"metadata": {"name": "orphan", "namespace": "default", "labels": {"app": "web"}}}
-    registry.create("pods", orphan | {"spec": TEMPLATE["spec"]})
+    registry.create("pods", orphan | {"spec": SPEC})
     registry.create(PLURAL, rc())
     controllers = Controllers(registry, ReplicationManager(registry, recorded, clock))
     controllers.settle()
@@ -91,9 +92,9 @@ def test_a_deletion_that_says_nothing_leaves_the_pods_behind(create: Callable[..
             {"selector": {"app": "other"}},
             'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
         ),
-        ({"template": {"spec": TEMPLATE["spec"]}}, "spec.selector: Required value"),
+        ({"template": {"spec": SPEC}}, "spec.selector: Required value"),
         (
-            {"template": TEMPLATE | {"spec": {**TEMPLATE["spec"], "restartPolicy": "Never"}}},
+            {"template": {**TEMPLATE, "spec": {**SPEC, "restartPolicy": "Never"}}},
             'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
         ),
     ],

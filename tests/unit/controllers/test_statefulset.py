@@ -182,3 +182,14 @@ def test_large_set_is_reconciled_quickly(cluster: Cluster) -> None:
     start(cluster, replicas=200, podManagementPolicy="Parallel", volumeClaimTemplates=[CLAIM])
     assert all(podq.is_running_and_ready(pod) for pod in cluster.pods())
     assert status(cluster)["availableReplicas"] == 200
+
+
+def test_conditions_of_others_stay_until_the_counts_change(cluster: Cluster) -> None:
+    start(cluster)
+    set = cluster.get("statefulsets", "default", "web")
+    told = [{"type": "Told", "status": "True"}]
+    cluster.update("statefulsets", set | {"status": set["status"] | {"conditions": told}}, "status")
+    cluster.settle()
+    assert status(cluster)["conditions"] == told
+    change(cluster, replicas=4)
+    assert "conditions" not in status(cluster)

@@ -75,6 +75,16 @@ def test_update_keeps_what_only_the_server_sets(registry: Registry) -> None:
     assert new["metadata"]["creationTimestamp"] == old["metadata"]["creationTimestamp"]
 
 
+def test_a_status_write_changes_labels_but_not_those_of_deployments(registry: Registry) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "httpd"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    patch = {"metadata": {"labels": {"l": "new"}, "annotations": {"n": "new"}}, "status": {"replicas": 1}}
+    for plural, label in (("deployments", "old"), ("replicasets", "new")):
+        registry.create(plural, {"metadata": {"name": "x", "labels": {"l": "old"}}, "spec": spec})
+        written = registry.patch(plural, "default", "x", patch, "status")
+        assert (written["metadata"]["labels"]["l"], written["metadata"]["annotations"]["n"]) == (label, "new")
+
+
 def test_status_and_spec_are_written_apart(registry: Registry) -> None:
     service = registry.create(
         "services",

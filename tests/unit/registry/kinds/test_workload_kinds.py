@@ -207,10 +207,11 @@ def test_change_of_annotations_is_a_new_generation_of_a_deployment() -> None:
 
 
 def test_daemon_set_counts_the_changes_of_its_template() -> None:
-    made = workload(DAEMON_SET)
-    made["metadata"]["annotations"] = {TEMPLATE_GENERATION: "7"}
-    DAEMON_SET.prepare(made, None)
-    assert made["metadata"]["annotations"] == {TEMPLATE_GENERATION: "1"}
+    made, begun = workload(DAEMON_SET), workload(DAEMON_SET)
+    begun["metadata"]["annotations"] = {TEMPLATE_GENERATION: "999"}
+    for new, generation in ((made, "1"), (begun, "999")):
+        DAEMON_SET.prepare(new, None)
+        assert new["metadata"]["annotations"] == {TEMPLATE_GENERATION: generation}
     same, changed = meta.copy(made), meta.copy(made)
     del changed["metadata"]["annotations"]
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "httpd:2.5"
