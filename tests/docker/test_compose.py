@@ -17,6 +17,7 @@ from kubelite.cli.client import Client
 from kubelite.cli.daily import Daily
 from kubelite.config import Settings
 from kubelite.engine import packages
+from kubelite.engine.find import DEFAULT_SOCKET
 from tests.docker.commands import ROOT, left_on_engine
 
 NAME = f"compose-{os.getpid()}"
@@ -54,6 +55,8 @@ def program() -> list[str]:
 def compose(program: list[str], tmp_path: Path) -> Iterator[Compose]:
     """Runs compose on the project's file; the cluster is removed as the file's head says."""
     environment = {**os.environ, "KUBELITE_HOME": str(tmp_path), "KUBELITE_NAME": NAME, "COMPOSE_PROJECT_NAME": NAME}
+    if os.geteuid():
+        environment["KUBELITE_USER"] = f"{os.geteuid()}:{os.stat(DEFAULT_SOCKET).st_gid}"
 
     def run(*arguments: str) -> str:
         done = subprocess.run(

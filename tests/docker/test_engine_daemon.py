@@ -19,6 +19,8 @@ from kubelite.engine import EngineError, daemon, images, processes
 from kubelite.engine.daemon import Daemon
 from kubelite.engine.find import DEFAULT_SOCKET, Candidate, connect, find, probe
 
+pytestmark = pytest.mark.root
+
 
 @pytest.fixture
 def scratch(bridge: str, tmp_path: Path) -> Iterator[Daemon]:

@@ -32,6 +32,7 @@ def tiny(tmp_path: Path) -> Iterator[Cluster]:
         subprocess.run(["umount", tmp_path], check=True)
 
 
+@pytest.mark.root
 def test_full_disk_refuses_writes_until_there_is_room_again(tiny: Cluster) -> None:
     tiny.create_pod("lives")
     tiny.ready("lives")
@@ -84,6 +85,7 @@ def test_lost_state_is_named_and_the_containers_are_left_alone(cluster: Cluster,
     assert set(cluster.pods()) == {"lives"}
 
 
+@pytest.mark.root
 def test_read_only_home_is_named(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

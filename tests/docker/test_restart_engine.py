@@ -20,6 +20,8 @@ from kubelite.engine.daemon import Daemon
 from kubelite.engine.find import connect, find
 from tests.docker.running_cluster import Cluster, deleted_after, eventually, new_cluster
 
+pytestmark = pytest.mark.root
+
 
 @pytest.fixture(scope="module")
 def scratch(bridge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
