@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from kubelite import errors
-from kubelite.controllers.deployment import DeploymentController
+from kubelite.controllers.deployment import DeploymentController, rollback
 from kubelite.controllers.deployment import replica_sets as sets
-from kubelite.controllers.deployment import rollback
 from kubelite.controllers.replicaset import ReplicaSetController
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
