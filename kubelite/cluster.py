@@ -95,6 +95,7 @@ class Cluster:
     """One cluster's control plane."""
 
     def __init__(self, settings: Settings, client: docker.DockerClient, images: Images) -> None:
+        self.ends_pods = False  # with the control plane
         self._settings = settings
         self._images = images
         self._authority = Authority(settings.pki)
@@ -143,12 +144,17 @@ class Cluster:
                 ]
                 self._apply_addons(image_id)
                 await stop.wait()
-                for part in parts:
-                    part.cancel()
+                await self._end(*parts)
         finally:
             await runner.cleanup()
             self._runtime.close()
             self._store.close()
+
+    async def _end(self, kubelet: asyncio.Task[None], controllers: asyncio.Task[None]) -> None:
+        controllers.cancel()
+        if self.ends_pods:
+            await self._kubelet.shut_down()
+        kubelet.cancel()
 
     def controllers(self) -> Sequence[Controller]:
         registry, settings = self.registry, self._settings

@@ -24,6 +24,7 @@ from kubelite.config import Settings
 from kubelite.engine import find
 from kubelite.engine.find import Endpoint
 from kubelite.lifecycle import StartFailed, status, stop_control_plane
+from kubelite.lifecycle.stop import END_ALL
 
 Progress = Callable[[str], None]
 Report = Callable[[str, str], None]  # kind (progress, ready, error), text
@@ -35,7 +36,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def run(settings: Settings, endpoint: Endpoint, images: Images, report: Report) -> None:
-    """Serve in this process until SIGTERM or SIGINT."""
+    """Serve in this process until SIGTERM or SIGINT, while pods go on, or until SIGUSR1, with which they end."""
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, force=True)
     for noisy in ("urllib3", "docker", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -49,6 +50,12 @@ async def _serve(settings: Settings, endpoint: Endpoint, images: Images, report:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     cluster = Cluster(settings, find.connect(endpoint, pool_size=24), images)
+
+    def end_all() -> None:
+        cluster.ends_pods = True
+        stop.set()
+
+    loop.add_signal_handler(END_ALL, end_all)
 
     async def tell() -> None:
         await cluster.wait_until_ready()

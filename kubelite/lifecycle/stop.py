@@ -16,17 +16,19 @@ from kubelite.lifecycle.state import running_pid
 
 Progress = Callable[[str], None]
 
+END_ALL = signal.SIGUSR1  # to a control plane: end the pods too
+END_ALL_SECONDS = 30.0
 STOP_SECONDS = 15.0
 CONTAINER_STOP_SECONDS = 10
 
 
 def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_pods: bool = False) -> bool:
-    """Stop the control plane, then (unless `keep_pods`) the containers; False when nothing ran."""
-    stopped = stop_control_plane(settings, progress)
-    if keep_pods or endpoint is None:
+    """Stop the pods (unless `keep_pods`) and the control plane; False when nothing ran."""
+    with_pods = endpoint is not None and not keep_pods
+    stopped = stop_control_plane(settings, progress, with_pods=with_pods)
+    if endpoint is None or keep_pods:
         return stopped
-    client = find.connect(endpoint)
-    with contextlib.closing(client):
+    with contextlib.closing(find.connect(endpoint)) as client:
         running = client.api.containers(filters=labelled(settings))
         if running:
             progress(f"stopping {len(running)} containers")
@@ -37,19 +39,21 @@ def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, k
     return stopped or bool(running)
 
 
-def stop_control_plane(settings: Settings, progress: Progress) -> bool:
+def stop_control_plane(settings: Settings, progress: Progress, *, with_pods: bool = False) -> bool:
+    """Its pods go on, or (`with_pods`) end first, in their own time; False when it didn't run."""
     pid = running_pid(settings)
     if pid is None:
         return False
-    progress("stopping the control plane")
+    progress("stopping the pods and the control plane" if with_pods else "stopping the control plane")
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
+    gentle = (END_ALL, END_ALL_SECONDS) if with_pods else (signal.SIGTERM, STOP_SECONDS)
     try:
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number, seconds in (gentle, (signal.SIGKILL, STOP_SECONDS)):
             signal.pidfd_send_signal(descriptor, number)
-            if select.select([descriptor], [], [], STOP_SECONDS)[0]:
+            if select.select([descriptor], [], [], seconds)[0]:
                 break
     finally:
         os.close(descriptor)

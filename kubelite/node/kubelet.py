@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from kubelite.config import Settings
-from kubelite.node import eviction
+from kubelite.node import eviction, shutdown
 from kubelite.node.admission import Rejection, admit
 from kubelite.node.fields import Machine
 from kubelite.node.images import Images
@@ -71,6 +71,7 @@ class Kubelet:
         self._looks: set[asyncio.Task[None]] = set()
         self._rejected_at: dict[tuple[str | None, str], float] = {}
         self.ready = False
+        self._shutting_down = False
 
     async def run(self) -> None:
         """Until cancelled. Containers go on running when it ends."""
@@ -109,6 +110,11 @@ class Kubelet:
         worker = self._workers.get(meta.uid(pod))
         return {container.name: container.id for container in worker.records.running()} if worker else {}
 
+    async def shut_down(self) -> None:
+        """End every pod that isn't critical to the node, and begin none any more. `run` must be under way."""
+        self._shutting_down = True
+        await shutdown.shut_down(self._workers.values())
+
     # --- the API's side ----------------------------------------------------------------------------------------------
 
     def _changed(self, change: Event) -> None:
@@ -123,7 +129,7 @@ class Kubelet:
             if change.old and change.old["spec"] != change.object["spec"]:
                 worker.spec_changed(change.old)
             worker.wake()
-        elif self.ready and change.type != "DELETED" and self._is_ours(change.object):
+        elif self.ready and not self._shutting_down and change.type != "DELETED" and self._is_ours(change.object):
             self._begin_if_admitted(change.object)
 
     def _is_ours(self, pod: Obj) -> bool:
@@ -280,6 +286,8 @@ class Kubelet:
 
     async def _resync(self) -> None:
         """Compare with all that the engine has; the first time, adopt it."""
+        if self._shutting_down:
+            return  # whose worker has ended isn't an orphan
         if not self.ready:
             info = await self._runtime.info()
             self._services.machine = Machine(int(info.get("NCPU") or 1), int(info.get("MemTotal") or 0))

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from kubelite.errors import StatusError
 from kubelite.node import plan as planning
-from kubelite.node import starter, termination
+from kubelite.node import shutdown, starter, termination
 from kubelite.node.admission import Rejection, rejected_status
 from kubelite.node.adoption import address_before, health_before, start_before, waiting_before
 from kubelite.node.images import StartFailure
@@ -72,8 +72,10 @@ class PodWorker:
         self.signal = Signal()
         self.address = ""
         self.stopping = False
+        self.halted = asyncio.Event()  # it has ended for the shutdown of its node
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
         self._before = before
+        self._halting = False
         self._rejection = rejection
         self._last = pod
         self._waiting: dict[str, Waiting] = {}
@@ -184,6 +186,21 @@ class PodWorker:
             prober.hook_done()
         self.publish()
 
+    @property
+    def last(self) -> Obj:
+        """The pod as it was seen last."""
+        return self.pod() or self._last
+
+    @property
+    def priority(self) -> int:
+        return int(self._last["spec"].get("priority") or 0)
+
+    async def halt(self) -> None:
+        """End the pod's containers for the shutdown of its node; its object stays as it is."""
+        self._halting = True
+        self.wake()
+        await self.halted.wait()
+
     async def stop_container(self, container: Container, message: str) -> None:
         """End one container of a pod that goes on."""
         pod = self.pod() or self._last
@@ -199,8 +216,12 @@ class PodWorker:
     async def run(self) -> None:
         try:
             await self._live()
-            await self._end()
+            if self._halting and not meta.is_terminating(self.last):
+                await self._halt()
+            else:
+                await self._end()
         finally:
+            self.halted.set()
             for prober in self._probers.values():
                 prober.stop()
             self._tasks.cancel()
@@ -208,14 +229,14 @@ class PodWorker:
     def successor(self, containers: Iterable[Container]) -> PodWorker:
         """The worker that goes on where this one failed; who waits for the pod's end waits for that one's."""
         fresh = PodWorker(self.services, self.pod() or self._last, containers, self._before, self._rejection)
-        fresh.dead = self.dead
+        fresh.dead, fresh._halting = self.dead, self._halting
         return fresh
 
     async def _live(self) -> None:
         """Until the pod is to go."""
         while True:
             pod = self.pod()
-            if pod is None or meta.is_terminating(pod):
+            if pod is None or meta.is_terminating(pod) or self._halting:
                 return
             self._last = pod
             if self._rejection is not None:
@@ -371,14 +392,22 @@ class PodWorker:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    async def _end(self) -> None:
-        """The pod is to go: end its containers, say how they ended, let the object go, then clean up."""
+    async def _begin_end(self) -> None:
+        """Nothing new is begun, and what was under way is done."""
         self.stopping = True
         self._tasks.interrupt()
         for prober in self._probers.values():
             prober.stop(keep_readiness=True)
         self.wake()
         await self._tasks.settle({"tokens", "refresh"})
+
+    async def _halt(self) -> None:
+        await self._begin_end()
+        await shutdown.end_containers(self)
+
+    async def _end(self) -> None:
+        """The pod is to go: end its containers, say how they ended, let the object go, then clean up."""
+        await self._begin_end()
         news = asyncio.get_running_loop().create_task(self._publish_news())
         try:
             await termination.stop_all(self, self.pod() or self._last, lambda: self._grace.deadline(self.pod()))

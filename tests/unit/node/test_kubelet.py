@@ -296,6 +296,26 @@ async def test_engine_that_was_away_is_found_again(node: Node) -> None:
     assert node.status("web-1")["podIP"] != address
 
 
+async def test_shutdown_ends_pods_as_they_ask_and_leaves_their_objects(node: Node, registry: Registry) -> None:
+    hook = {"lifecycle": {"preStop": {"exec": {"command": ["bye"]}}}}
+    critical = {"priority": 2_000_000_000, "priorityClassName": "system-cluster-critical"}
+    node.create("web-0", container(**hook))
+    node.create("dns", container("dns"), **critical)
+    await node.ready("web-0")
+    await node.ready("dns")
+    before = {name: node.pod(name) for name in ("web-0", "dns")}
+    calls = len(node.runtime.calls)
+    await node.kubelet.shut_down()
+    assert [found.name for found in node.runtime.found.values() if found.state == "running"] == []
+    assert {name: node.pod(name) for name in before} == before
+    assert node.runtime.calls[calls:] == ["exec bye", "SIGTERM web", "SIGKILL POD", "SIGTERM dns", "SIGKILL POD"]
+    node.create("late")
+    await asyncio.sleep(0.01)
+    assert node.runtime.named("web", "late") == []
+    await node.restart()
+    await node.until(lambda: node.status("web-0")["containerStatuses"][0]["restartCount"] == 1)
+
+
 async def test_node_is_not_ready_as_soon_as_the_engine_is_lost(
     node: Node, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
