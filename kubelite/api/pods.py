@@ -170,9 +170,14 @@ def _no_log(pod: Obj, container: str, previous: bool) -> errors.StatusError:
     name = meta.name(pod)
     if previous:
         return errors.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
-    waiting = container_status(pod, container).get("state", {}).get("waiting", {})
-    reason = waiting.get("reason", "ContainerCreating")
-    if reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
-        detail = "trying and failing to pull image" if reason.endswith("Pull") or "BackOff" in reason else reason
-        return errors.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {detail}')
-    return errors.bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
+    subject, status = f'container "{container}" in pod "{name}"', container_status(pod, container)
+    if not status:
+        return errors.bad_request(f"{subject} is not available")
+    state = status.get("state") or {}
+    if "terminated" in state or "terminated" in (status.get("lastState") or {}):
+        return errors.bad_request(f"{subject} is terminated")
+    reason = (state.get("waiting") or {}).get("reason", "ContainerCreating")
+    return errors.bad_request(f"{subject} is waiting to start: {_PULL_TROUBLE.get(reason, reason)}")
+
+
+_PULL_TROUBLE = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}

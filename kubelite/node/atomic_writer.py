@@ -6,6 +6,7 @@ into `..data`, itself a symlink to a directory named by time that is swapped by 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -54,6 +55,9 @@ def _write(directory: Path, files: Mapping[str, File], group: int | None) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
         path.chmod(file.mode)
+        if file.owner is not None:
+            with contextlib.suppress(PermissionError):  # only root may give files away
+                os.chown(path, file.owner, -1)
         if group is not None:
             grant(path, group, 0o440)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.node import docker_exec, docker_images, docker_json
 from kubelite.node.docker_events import watch_events
 from kubelite.node.runtime import (
+    DISK_TOTAL,
     Container,
     ContainerSpec,
     EngineError,
@@ -183,7 +185,7 @@ class DockerRuntime:
 
     async def info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = await self._call(self.client.info)
-        return info
+        return {**info, DISK_TOTAL: await asyncio.to_thread(_disk_total, str(info.get("DockerRootDir") or ""))}
 
     async def _call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._in(self._pool, function, *args, **kwargs)
@@ -207,6 +209,14 @@ def _translated(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
         raise EngineError(_explain(error)) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise EngineGone(f"the engine doesn't answer: {error}") from error
+
+
+def _disk_total(root: str) -> int:
+    """Of the disk with the engine's directory; of an engine elsewhere nothing is known, so our own counts."""
+    for path in (root, "/"):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(path).total
+    return 0
 
 
 def _ignore_outcome(work: asyncio.Future[None]) -> None:

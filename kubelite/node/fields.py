@@ -21,6 +21,7 @@ class Machine:
 
     cpus: int
     memory: int
+    storage: int = 0
 
 
 UNKNOWN_MACHINE = Machine(1, 0)
@@ -59,9 +60,19 @@ def _format_map(entries: Mapping[str, str]) -> str:
     return "\n".join(f"{key}={_quote(value)}" for key, value in sorted(entries.items()))
 
 
+_ESCAPES = dict(zip('\a\b\f\n\r\t\v\\"', ("\\" + letter for letter in 'abfnrtv\\"'), strict=True))
+
+
 def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    """As Go's %q has it."""
+    return f'"{"".join(map(_quoted, value))}"'
+
+
+def _quoted(character: str) -> str:
+    if character in _ESCAPES or character.isprintable():
+        return _ESCAPES.get(character, character)
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def resource_value(pod: Obj, ref: Obj, default_container: str, machine: Machine) -> str:
@@ -73,6 +84,6 @@ def resource_value(pod: Obj, ref: Obj, default_container: str, machine: Machine)
     resources = container.get("resources") or {}
     value = (resources.get(kind) or {}).get(resource)
     if value is None and kind == "limits":
-        value = {"cpu": machine.cpus, "memory": machine.memory}.get(resource)
+        value = {"cpu": machine.cpus, "memory": machine.memory, "ephemeral-storage": machine.storage}.get(resource)
     divisor = quantity.parse(ref.get("divisor") or "1") or Decimal(1)
     return str(int((quantity.parse(value or 0) / divisor).to_integral_value(ROUND_CEILING)))

@@ -23,7 +23,7 @@ from kubelite.node.fields import Machine
 from kubelite.node.images import Images
 from kubelite.node.node_health import NodeHealth
 from kubelite.node.pod_worker import PodWorker
-from kubelite.node.runtime import Container, EngineError, EngineEvent, Runtime
+from kubelite.node.runtime import DISK_TOTAL, Container, EngineError, EngineEvent, Runtime
 from kubelite.node.services import Addresses, Services, TokenProvider
 from kubelite.node.view import all_containers, is_finished
 from kubelite.node.volume_payload import references
@@ -290,7 +290,8 @@ class Kubelet:
             return  # whose worker has ended isn't an orphan
         if not self.ready:
             info = await self._runtime.info()
-            self._services.machine = Machine(int(info.get("NCPU") or 1), int(info.get("MemTotal") or 0))
+            storage = int(info.get(DISK_TOTAL) or 0)
+            self._services.machine = Machine(int(info.get("NCPU") or 1), int(info.get("MemTotal") or 0), storage)
         by_pod: dict[str, list[Container]] = defaultdict(list)
         for container in await self._runtime.containers():
             self._services.engine_names.add(container.engine_name)

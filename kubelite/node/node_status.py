@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kubelite.config import Settings
+from kubelite.node.runtime import DISK_TOTAL
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client
@@ -42,6 +43,9 @@ def node_status(settings: Settings, info: Mapping[str, Any], version: str, now: 
     """status of the Node from the engine's `info`; conditions keep their transition times."""
     resources = {
         "cpu": str(info.get("NCPU", 1)),
+        "ephemeral-storage": f"{int(info.get(DISK_TOTAL, 0)) // 1024}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
         "memory": f"{int(info.get('MemTotal', 0)) // 1024}Ki",
         "pods": str(MAX_PODS),
     }
@@ -50,8 +54,9 @@ def node_status(settings: Settings, info: Mapping[str, Any], version: str, now: 
         conditions = _beat(conditions, {"type": kind, "status": "False", "reason": reason, "message": message}, now)
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
     return {
-        "capacity": resources,
-        "allocatable": resources,
+        # What others have written beside them (extended resources) stays.
+        "capacity": {**(old.get("capacity") or {}), **resources},
+        "allocatable": {**(old.get("allocatable") or {}), **resources},
         "conditions": _beat(conditions, ready, now),
         "addresses": [
             {"type": "InternalIP", "address": str(settings.gateway)},

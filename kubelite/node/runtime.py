@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 SANDBOX = "POD"
+DISK_TOTAL = "DiskTotal"  # in the engine's `info`: bytes of the disk that it keeps containers on
 
 State = Literal["created", "running", "exited"]
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from kubelite.errors import StatusError
 from kubelite.node.environment import Surroundings
 from kubelite.node.fields import UnsupportedField, field_value, resource_value
+from kubelite.node.security import effective_context
+from kubelite.node.view import all_containers
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -29,6 +31,7 @@ class File:
 
     content: bytes
     mode: int
+    owner: int | None = None  # a user's number
 
 
 Payload = dict[str, File]  # by path relative to the volume
@@ -78,8 +81,20 @@ def _projected(pod: Obj, projected: Obj, around: Surroundings, token: TokenSourc
         if item := source.get("downwardAPI"):
             result |= _downward(pod, item, mode, around)
         if item := source.get("serviceAccountToken"):
-            result[item["path"]] = File(_token(pod, item, token), mode)
+            result[item["path"]] = _token_file(_token(pod, item, token), mode, pod)
     return result
+
+
+def _token_file(token: bytes, mode: int, pod: Obj) -> File:
+    """Readable for nobody else where the pod says who its user or its group is."""
+    owner, group = _only_user(pod), (pod["spec"].get("securityContext") or {}).get("fsGroup")
+    return File(token, mode if owner is None and group is None else 0o600, owner)
+
+
+def _only_user(pod: Obj) -> int | None:
+    """The user whom all containers run as, when the pod says so of each."""
+    users = {effective_context(pod, container).get("runAsUser") for container in all_containers(pod)}
+    return users.pop() if len(users) == 1 else None
 
 
 def _token(pod: Obj, source: Obj, token: TokenSource) -> bytes:

@@ -339,6 +339,8 @@ class Registry:
         if dry_run or (not gone and marked == old):
             return Deleted(marked, gone)
         if gone:
+            if kind.grace is not None and marked != old:
+                self._put(kind, marked)  # who watches is told of the mark before the end
             return Deleted(self._remove(kind, old), True)
         return Deleted(self._put(kind, marked), False)
 

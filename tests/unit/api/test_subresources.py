@@ -248,7 +248,11 @@ async def test_logs_that_cannot_be_had(call: Caller, bound: str, query: str, mes
 async def test_logs_of_a_container_that_has_not_started(call: Caller, bound: str, streams: FakeStreams) -> None:
     streams.gone = True
     answer = await call.get(f"{bound}/log")
-    assert answer.message == 'container "c" in pod "web" is waiting to start: ContainerCreating'
+    assert answer.message == 'container "c" in pod "web" is not available'
+    waiting = {"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ErrImagePull"}}}]}
+    await call.patch(f"{bound}/status", {"status": waiting})
+    answer = await call.get(f"{bound}/log")
+    assert answer.message == 'container "c" in pod "web" is waiting to start: image can\'t be pulled'
 
 
 async def test_streams_need_a_running_container(call: Caller, bound: str) -> None:

@@ -169,3 +169,14 @@ def test_resource_values_round_up_and_default_to_the_machine(resource: str, divi
 def test_resource_of_an_unknown_container_is_refused() -> None:
     with pytest.raises(UnsupportedField):
         resource_value(pod(), {"resource": "limits.cpu", "containerName": "no"}, "", Machine(1, 1))
+
+
+def test_maps_are_quoted_as_go_does() -> None:
+    of = pod(metadata={"annotations": {"m": 'multi\nline\t"ü"\x07\x1b\u200b\\'}})
+    expected = 'm="multi\\nline\\t\\"ü\\"\\a\\x1b\\u200b\\\\"'
+    assert field_value(of, "metadata.annotations", "", "", "") == expected
+
+
+def test_storage_limit_defaults_to_the_machines() -> None:
+    ref = {"resource": "limits.ephemeral-storage", "divisor": "1Mi"}
+    assert resource_value(pod(), ref, "web", Machine(1, 1, 5 << 20)) == "5"

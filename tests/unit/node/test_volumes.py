@@ -237,3 +237,20 @@ def test_token_of_a_service_account_that_is_gone_is_a_volume_error() -> None:
     volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
     with pytest.raises(VolumeError, match='failed to fetch token: serviceaccounts "default" not found'):
         payload_of(pod(), volume, Surroundings(lambda plural, name: None), token)
+
+
+@pytest.mark.parametrize(
+    ("context", "mode", "owner"),
+    [
+        ({}, 0o644, None),
+        ({"runAsUser": 1000}, 0o600, 1000),
+        ({"fsGroup": 2000}, 0o600, None),  # whose rights come with the group
+        ({"runAsUser": 1000, "fsGroup": 2000}, 0o600, 1000),
+    ],
+)
+def test_token_is_for_the_pods_user_and_group_alone(context: Obj, mode: int, owner: int | None) -> None:
+    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
+    around = Surroundings(find=lambda plural, name: None)
+    assert payload_of(pod(securityContext=context), volume, around, _token) == {"t": File(b"/3600", mode, owner)}
+    mixed = pod(container("a", securityContext={"runAsUser": 1}), container("b"), securityContext={"runAsUser": 2})
+    assert payload_of(mixed, volume, around, _token)["t"] == File(b"/3600", 0o644)
