@@ -58,7 +58,10 @@ async def _serve(settings: Settings, endpoint: Endpoint, images: Images, report:
     loop.add_signal_handler(END_ALL, end_all)
 
     async def tell() -> None:
-        await cluster.wait_until_ready()
+        try:
+            await cluster.wait_until_ready()
+        except StopAsyncIteration:
+            return  # it was stopped before
         report("ready", "")
         # What was loaded so far lives as long as the process: the collector need not look at it again.
         gc.collect()

@@ -18,8 +18,6 @@ from kubelite.engine.find import Candidate, Endpoint
 
 Progress = Callable[[str], None]
 
-ORIGIN = "the cluster's engine"
-
 
 def engine_of(settings: Settings) -> Endpoint | None:
     """The cluster's engine if it answers; for a cluster that remembers none the one that `find` finds."""
@@ -43,13 +41,14 @@ def _located(mark: EngineMark) -> Endpoint | None:
 
 def _places(mark: EngineMark) -> Iterator[Candidate]:
     """Where it was, then wherever else it may be by now."""
-    yield Candidate(mark.url, ORIGIN, Path(mark.tls) if mark.tls else None)
     try:
         choice = find.chosen(os.environ, Path.home())
     except EngineError:
         choice = None
-    others = [*([choice] if choice else []), *find.candidates(os.environ)]
-    yield from (other for other in others if other.url != mark.url)
+    everywhere = [*([choice] if choice else []), *find.candidates(os.environ)]
+    origin = next((one.origin for one in everywhere if one.url == mark.url), "where it was created")
+    yield Candidate(mark.url, origin, Path(mark.tls) if mark.tls else None)
+    yield from (other for other in everywhere if other.url != mark.url)
 
 
 def engine_for_up(settings: Settings, *, install: bool, progress: Progress) -> Endpoint:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,11 @@ from tempfile import TemporaryDirectory
 import docker
 import pytest
 
+from kubelite import lifecycle
 from kubelite.engine import daemon, images
 from kubelite.engine.daemon import Daemon
 from kubelite.engine.find import connect, find
-from tests.docker.running_cluster import Cluster, deleted_after, eventually, new_cluster
+from tests.docker.running_cluster import Cluster, Obj, deleted_after, eventually, new_cluster
 
 pytestmark = pytest.mark.root
 
@@ -79,6 +81,72 @@ def test_pods_come_back_with_the_engine(scratch: Daemon, cluster: Cluster, how: 
     assert addresses(cluster) == before
     assert cluster.execute("web-0", "cat", "/data/lives") == "web-0\nweb-0\n"
     eventually(lambda: cluster.command("status").returncode == 0)
+
+
+def test_node_is_not_ready_while_the_engine_is_away(scratch: Daemon, cluster: Cluster) -> None:
+    before = {name: pod["metadata"]["uid"] for name, pod in cluster.pods().items()}
+    daemon.stop(daemon=scratch)
+    eventually(lambda: not lifecycle.status(cluster.settings).ready)
+    eventually(lambda: ready_condition(cluster)["status"] == "False", told=lambda: ready_condition(cluster))
+    assert ready_condition(cluster)["reason"] == "KubeletNotReady"
+    assert ready_condition(cluster)["message"] == "container runtime is down"
+    eventually(lambda: taints(cluster) == {("not-ready", "NoSchedule"), ("not-ready", "NoExecute")})
+    assert "container runtime is down" in str(lifecycle.status(cluster.settings).failing)
+    told = cluster.command("status")
+    assert told.returncode == 1
+    assert "NotReady" in told.stdout
+    assert f"none answers at unix://{scratch.sockets[0]}" in told.stdout or "where none answers" in told.stdout
+    assert "where none answers" in cluster.command("up").stderr
+    assert "a container engine" in cluster.command("delete").stderr
+    daemon.start(daemon=scratch)
+    eventually(lambda: ready_condition(cluster)["status"] == "True")
+    eventually(lambda: taints(cluster) == set())
+    cluster.settled("web", 2)
+    assert {name: pod["metadata"]["uid"] for name, pod in cluster.pods().items()} == before
+    eventually(lambda: cluster.command("status").returncode == 0)
+
+
+def node(cluster: Cluster) -> Obj:
+    return cluster.client.get(f"/api/v1/nodes/{cluster.settings.node_name}")
+
+
+def ready_condition(cluster: Cluster) -> Obj:
+    return next(one for one in node(cluster)["status"]["conditions"] if one["type"] == "Ready")
+
+
+def taints(cluster: Cluster) -> set[tuple[str, str]]:
+    found = node(cluster)["spec"].get("taints") or ()
+    return {(taint["key"].removeprefix("node.kubernetes.io/"), taint["effect"]) for taint in found}
+
+
+def test_cluster_stays_on_its_engine(scratch: Daemon, cluster: Cluster) -> None:
+    """Whatever the environment names, and though another engine answers."""
+    other = find()
+    assert other is not None
+    elsewhere = Cluster(cluster.settings, {"DOCKER_HOST": other.url})
+    refused = elsewhere.command("up")
+    assert refused.returncode == 1
+    assert f"lives on the container engine at unix://{scratch.sockets[0]}" in refused.stderr
+    assert other.url in refused.stderr
+    unnamed = Cluster(cluster.settings, {"DOCKER_HOST": ""})
+    assert "is up already" in unnamed.run("up")
+    assert "is down" in unnamed.run("down")
+    assert cluster.containers(everything=False) == []
+    cluster.up()
+    cluster.settled("web", 2)
+
+
+def test_engine_whose_data_were_wiped_gets_the_pods_anew(scratch: Daemon, cluster: Cluster) -> None:
+    lives = cluster.execute("web-0", "cat", "/data/lives")
+    cluster.run("down")
+    daemon.stop(daemon=scratch)
+    shutil.rmtree(scratch.data_root)
+    copy_images(scratch)
+    told = cluster.command("up")
+    assert told.returncode == 0, told.stderr
+    assert "is another one than before" in told.stderr
+    cluster.settled("web", 2)
+    assert cluster.execute("web-0", "cat", "/data/lives") == f"{lives}web-0\n"
 
 
 def test_containers_stopped_by_hand_come_back(cluster: Cluster) -> None:
