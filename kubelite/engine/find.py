@@ -179,13 +179,17 @@ def _get(candidate: Candidate, path: str, timeout: float) -> dict[str, Any]:
 
 
 def identity(endpoint: Endpoint) -> str:
-    """Which engine it is, whatever address it answers at; "" when it doesn't say."""
+    """Which engine it is, whatever address it answers at; "" when it doesn't say.
+
+    Until Docker 23 the ID was the machine's, so the directory tells apart two engines of one machine.
+    """
     if endpoint.product == "Podman":
         return endpoint.url  # its ID is another one in each answer
     try:
-        return str(_get(Candidate(endpoint.url, endpoint.origin, endpoint.tls), "/info", INFO_SECONDS).get("ID") or "")
+        info = _get(Candidate(endpoint.url, endpoint.origin, endpoint.tls), "/info", INFO_SECONDS)
     except (OSError, ValueError, http.client.HTTPException):
         return ""
+    return f"{info['ID']} {info.get('DockerRootDir', '')}" if info.get("ID") else ""
 
 
 def _endpoint(candidate: Candidate, version: Mapping[str, Any]) -> Endpoint:

@@ -205,10 +205,10 @@ def test_address_without_engine_is_no_answer(url: str) -> None:
 
 def test_engine_is_known_by_its_id_and_podman_by_its_address(serve: Callable[[str, bytes], str]) -> None:
     """Podman tells another ID each time."""
-    both = http_answer({**VERSION, "ID": "AAAA"})
+    both = http_answer({**VERSION, "ID": "AAAA", "DockerRootDir": "/data"})
     docker = probe(Candidate(serve("docker", both), "here"))
     assert docker is not None
-    assert identity(docker) == "AAAA"
+    assert identity(docker) == "AAAA /data"
     assert identity(replace(docker, product="Podman")) == docker.url
     assert identity(replace(docker, url="unix:///nowhere.sock")) == ""
 
