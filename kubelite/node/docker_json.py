@@ -45,6 +45,8 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         config["IpcMode"] = spec.ipc
     if spec.pid:
         config["PidMode"] = spec.pid
+    if spec.runtime:
+        config["Runtime"] = spec.runtime
     if spec.sysctls:
         config["Sysctls"] = dict(spec.sysctls)
     if spec.ports:

@@ -120,6 +120,7 @@ class ContainerSpec:
     stdin_once: bool = False
     tty: bool = False
     keep_logs: bool = True
+    runtime: str = ""  # one of the engine's; "" for its default
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ async def create_sandbox(worker: PodWorker, pod: Obj, action: CreateSandbox) -> 
     spec = sandbox_spec(
         pod, services.settings, services.pause_image, action.attempt, worker.address, services.settings.domain
     )
+    spec = replace(spec, runtime=runtime_handler(services, pod))
     spec = _with_free_name(services, spec, pod, SANDBOX, action.attempt)
     container_id = await create(services, spec)
     sandbox = _record(pod, spec, container_id, SANDBOX, action.attempt)
@@ -103,7 +104,19 @@ def _engine_spec(
     place = placement(worker.disk.directory, worker.disk.volumes, spec, action, sandbox, environment(pod, spec, around))
     if target := spec.get("targetContainerName"):
         place = replace(place, target=_target(worker, target))
-    return container_spec(pod, spec, worker.services.settings.name, image, place, around)
+    made = container_spec(pod, spec, worker.services.settings.name, image, place, around)
+    return replace(made, runtime=runtime_handler(worker.services, pod))
+
+
+def runtime_handler(services: Services, pod: Obj) -> str:
+    """The engine's runtime that the pod's class names."""
+    name = pod["spec"].get("runtimeClassName")
+    if not name:
+        return ""
+    found = services.client.find("runtimeclasses", None, name)
+    if found is None:
+        raise EngineError(f'failed to get sandbox runtime: runtimeclass.node.k8s.io "{name}" not found')
+    return str(found.get("handler") or "")
 
 
 def _target(worker: PodWorker, name: str) -> str:

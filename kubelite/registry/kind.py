@@ -101,6 +101,8 @@ class Kind:
     stored_as: Kind | None = None  # the kind whose objects this one shows in another form (events)
     encode: Callable[[Obj], Obj] = _as_it_is  # stored form -> this kind's, when `stored_as` is set
     decode: Callable[[Obj], Obj] = _as_it_is
+    # Rules of updates through a subresource, in the place of `validate`.
+    subresource_rules: Mapping[str, Callable[[Obj, Obj], list[FieldError]]] = field(default_factory=dict)
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
 
     @property

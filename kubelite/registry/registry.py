@@ -178,8 +178,10 @@ class Registry:
             error.message = f"object is being deleted: {error.message}"
         raise error
 
-    def _validate(self, kind: Kind, new: Obj, old: Obj | None) -> None:
-        found = [*validation.metadata(new, kind, old), *kind.validate(new, old)]
+    def _validate(self, kind: Kind, new: Obj, old: Obj | None, subresource: str = "") -> None:
+        rules = kind.subresource_rules.get(subresource)
+        wrong = kind.validate(new, old) if rules is None or old is None else rules(new, old)
+        found = [*validation.metadata(new, kind, old), *wrong]
         if found:
             raise errors.invalid(kind.kind, meta.name(new), found, kind.group)
 
@@ -227,7 +229,7 @@ class Registry:
             kind.prepare(new, old)
             strategy.bump_generation(kind, new, old)
             kind.admit(new, old, self)
-            self._validate(kind, new, old)
+            self._validate(kind, new, old, subresource)
             admission.check(kind, new, old, self, self.now())
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if managed is not None:

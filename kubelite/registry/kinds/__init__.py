@@ -34,6 +34,7 @@ from kubelite.registry.kinds.replicaset import REPLICA_SET
 from kubelite.registry.kinds.replicationcontroller import REPLICATION_CONTROLLER
 from kubelite.registry.kinds.resourcequota import RESOURCE_QUOTA
 from kubelite.registry.kinds.secret import SECRET
+from kubelite.registry.kinds.runtimeclass import RUNTIME_CLASS
 from kubelite.registry.kinds.service import SERVICE
 from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
 from kubelite.registry.kinds.statefulset import STATEFUL_SET
@@ -72,6 +73,7 @@ KINDS: tuple[Kind, ...] = (
     ENDPOINT_SLICE,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
+    RUNTIME_CLASS,
     CLUSTER_ROLE,
     ROLE_BINDING,
     ROLE,

@@ -10,7 +10,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.pod_admission import admit_pod
 from kubelite.registry.kinds.pod_printing import COLUMNS, pod_row
-from kubelite.registry.kinds.pod_update import pod_update
+from kubelite.registry.kinds.pod_update import ephemeral_containers_update, pod_update
 from kubelite.registry.kinds.podspec_containers import image_whitespace
 from kubelite.registry.kinds.podspec_defaults import DEFAULT_GRACE_SECONDS, default_pod
 from kubelite.registry.kinds.podspec_resources import qos_class
@@ -40,12 +40,7 @@ def _initial_status(pod: Obj) -> Obj:
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
-    spec = new["spec"]
-    errors = pod_annotations("metadata.annotations", meta.annotations(new))
-    errors += pod_spec("spec", spec, meta.name(new))
-    for kind in ("containers", "initContainers"):
-        for index, container in enumerate(spec.get(kind) or ()):
-            errors += image_whitespace(f"spec.{kind}[{index}]", container)
+    spec, errors = new["spec"], _of_itself(new)
     if old is not None:
         return errors + pod_update(spec, old["spec"])
     if spec.get("ephemeralContainers"):
@@ -54,6 +49,20 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         text = "cannot be set until all schedulingGates have been cleared"
         errors.append(forbidden_field("spec.nodeName", text))
     return errors
+
+
+def _of_itself(pod: Obj) -> list[FieldError]:
+    spec = pod["spec"]
+    errors = pod_annotations("metadata.annotations", meta.annotations(pod))
+    errors += pod_spec("spec", spec, meta.name(pod))
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(kind) or ()):
+            errors += image_whitespace(f"spec.{kind}[{index}]", container)
+    return errors
+
+
+def _validate_ephemeral_containers(new: Obj, old: Obj) -> list[FieldError]:
+    return _of_itself(new) + ephemeral_containers_update(new["spec"], old["spec"])
 
 
 def _grace(pod: Obj) -> int:
@@ -88,6 +97,7 @@ POD = Kind(
     default=_default,
     admit=admit_pod,
     validate=_validate,
+    subresource_rules={"ephemeralcontainers": _validate_ephemeral_containers},
     fields={
         "spec.nodeName": _field("spec", "nodeName"),
         "spec.restartPolicy": _field("spec", "restartPolicy"),

@@ -1,6 +1,6 @@
 """What admission does to pods: default resources, service account and its token, priority, default tolerations.
 
-After upstream's plug-ins LimitRanger, ServiceAccount, Priority and DefaultTolerationSeconds, in their order.
+After upstream's plug-ins LimitRanger, ServiceAccount, Priority, DefaultTolerationSeconds and RuntimeClass, in their order.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
 from kubelite.registry.kinds.limitrange_admission import apply_defaults
 from kubelite.registry.kinds.priorityclass import SYSTEM_PRIORITIES
+from kubelite.registry.kinds.runtimeclass import admit_runtime_class
 from kubelite.registry.strategy import SAFE_ALPHABET
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -35,6 +36,8 @@ def admit_pod(new: Obj, old: Obj | None, reader: Reader) -> None:
             if new["spec"].get(field) is None and field in old["spec"]:
                 new["spec"][field] = old["spec"][field]
     _tolerate_node_troubles(new["spec"])
+    if old is None:
+        admit_runtime_class(new, reader)
 
 
 def _refused(pod: Obj, why: str) -> StatusError:

@@ -22,7 +22,7 @@ _UPDATABLE = (
     "`spec.tolerations` (only additions to existing tolerations)",
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 )
-_FREE = ("activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers")
+_FREE = ("activeDeadlineSeconds", "tolerations", "schedulingGates")
 
 
 def pod_update(new: Obj, old: Obj) -> Errors:
@@ -42,7 +42,6 @@ def pod_update(new: Obj, old: Obj) -> Errors:
         return errors
     errors += added_tolerations("spec.tolerations", new.get("tolerations") or [], old.get("tolerations") or [])
     errors += removed_gates("spec.schedulingGates", new.get("schedulingGates") or [], old.get("schedulingGates") or [])
-    errors += _ephemeral_containers(new, old)
     if changes := list(_differences("", old, _masked(new, old))):
         text = f"pod updates may not change fields other than {','.join(_UPDATABLE)}\n{_shown(changes)}"
         errors.append(forbidden_field("spec", text))
@@ -62,8 +61,8 @@ def _deadline(path: str, new: Obj, old: Obj) -> tuple[Errors, bool]:
     return [], False
 
 
-def _ephemeral_containers(new: Obj, old: Obj) -> Errors:
-    """They are only ever added."""
+def ephemeral_containers_update(new: Obj, old: Obj) -> Errors:
+    """They are only ever added, and only through their subresource."""
     path = "spec.ephemeralContainers"
     now = {container.get("name"): container for container in new.get("ephemeralContainers") or ()}
     errors: Errors = []

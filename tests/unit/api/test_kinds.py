@@ -56,6 +56,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "poddisruptionbudgets.policy": {"spec": {"minAvailable": 1, "selector": SELECTOR}},
     "pods": {"spec": pod()["spec"]},
     "podtemplates": {"template": POD_TEMPLATE},
+    "runtimeclasses.node.k8s.io": {"handler": "runc"},
     "priorityclasses.scheduling.k8s.io": {"value": 1},
     "replicasets.apps": {"spec": {"selector": SELECTOR, "template": POD_TEMPLATE}},
     "replicationcontrollers": {"spec": {"template": POD_TEMPLATE}},

@@ -187,3 +187,45 @@ def test_admitted_pod_is_what_a_real_server_answers(admitted) -> None:
         "enableServiceLinks": True,
         "preemptionPolicy": "PreemptLowerPriority",
     }
+
+
+def runtime_class(**fields: Any) -> Obj:
+    return {"metadata": {"name": "fast"}, "handler": "runc", **fields}
+
+
+def test_pod_of_a_runtime_class_gets_its_overhead_and_place(cluster, admitted) -> None:
+    toleration = {"key": "fast", "operator": "Exists"}
+    scheduling = {"nodeSelector": {"kind": "fast"}, "tolerations": [toleration]}
+    found = runtime_class(overhead={"podFixed": {"cpu": "10m"}}, scheduling=scheduling)
+    cluster.objects["runtimeclasses"] = [found]
+    spec = admitted(runtimeClassName="fast", nodeSelector={"a": "b"}, overhead={"cpu": "0.01"})["spec"]
+    assert spec["overhead"] == {"cpu": "10m"}
+    assert spec["nodeSelector"] == {"a": "b", "kind": "fast"}
+    assert toleration in spec["tolerations"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"runtimeClassName": "no"}, 'pod rejected: RuntimeClass "no" not found'),
+        (
+            {"overhead": {"cpu": "1"}},
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+        (
+            {"runtimeClassName": "fast", "overhead": {"cpu": "1"}},
+            "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+        ),
+        (
+            {"runtimeClassName": "fast", "nodeSelector": {"kind": "slow"}},
+            "conflict: runtimeClass.scheduling.nodeSelector[kind] = fast; pod.spec.nodeSelector[kind] = slow",
+        ),
+    ],
+)
+def test_pod_that_contradicts_its_runtime_class_is_refused(cluster, admitted, spec: Obj, why: str) -> None:
+    found = runtime_class(overhead={"podFixed": {"cpu": "2"}}, scheduling={"nodeSelector": {"kind": "fast"}})
+    cluster.objects["runtimeclasses"] = [found]
+    with pytest.raises(StatusError) as refused:
+        admitted(**spec)
+    assert refused.value.code == 403
+    assert str(refused.value).endswith(why)

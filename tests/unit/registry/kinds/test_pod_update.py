@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.errors import FieldError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.pod import POD
@@ -26,11 +27,21 @@ def pod(**spec: Any) -> Obj:
     return made
 
 
-def errors_of(old: Obj, change: Callable[[Obj], object]) -> list[str]:
+DEBUGGER = (
+    '[{"name":"d","image":"i","resources":{},"imagePullPolicy":"Always",'
+    '"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}]'
+)
+
+
+def errors_of(
+    old: Obj,
+    change: Callable[[Obj], object],
+    rules: Callable[[Obj, Obj], list[FieldError]] = POD.validate,
+) -> list[str]:
     new = meta.copy(old)
     change(new["spec"])
     POD.default(new)
-    return [str(error) for error in POD.validate(new, old)]
+    return [str(error) for error in rules(new, old)]
 
 
 ALLOWED = [
@@ -43,7 +54,6 @@ ALLOWED = [
     (pod(tolerations=[TOLERATION]), lambda spec: spec["tolerations"][0].update(tolerationSeconds=9)),
     (pod(terminationGracePeriodSeconds=-1), lambda spec: spec.update(terminationGracePeriodSeconds=1)),
     (pod(schedulingGates=[{"name": "g"}]), lambda spec: spec.pop("schedulingGates")),
-    (pod(), lambda spec: spec.update(ephemeralContainers=[{"name": "d", "image": "i"}])),
     (pod(), lambda spec: spec.update(volumes=[], nodeSelector={})),
 ]
 
@@ -96,6 +106,21 @@ REFUSED = [
         ["spec.schedulingGates[0].name: Forbidden: only deletion is allowed, but found new scheduling gate 'g'"],
     ),
     (
+        pod(),
+        lambda spec: spec.update(ephemeralContainers=[{"name": "d", "image": "i"}]),
+        [f"{ONLY}+ ephemeralContainers: {DEBUGGER}\n"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "change", "expected"), REFUSED)
+def test_update_is_refused(old: Obj, change: Callable[[Obj], object], expected: list[str]) -> None:
+    assert errors_of(old, change) == expected
+
+
+THROUGH_SUBRESOURCE: list[tuple[Obj, Callable[[Obj], object], list[str]]] = [
+    (pod(), lambda spec: spec.update(ephemeralContainers=[{"name": "d", "image": "i"}]), []),
+    (
         pod(ephemeralContainers=[{"name": "d", "image": "i"}]),
         lambda spec: spec.update(ephemeralContainers=[]),
         ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be removed\n'],
@@ -121,6 +146,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("old", "change", "expected"), REFUSED)
-def test_update_is_refused(old: Obj, change: Callable[[Obj], object], expected: list[str]) -> None:
-    assert errors_of(old, change) == expected
+@pytest.mark.parametrize(("old", "change", "expected"), THROUGH_SUBRESOURCE)
+def test_ephemeral_containers_are_only_added(old: Obj, change: Callable[[Obj], object], expected: list[str]) -> None:
+    rules = POD.subresource_rules["ephemeralcontainers"]
+    assert errors_of(old, change, rules) == expected

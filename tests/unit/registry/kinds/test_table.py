@@ -37,6 +37,7 @@ RECORDED = [
     (RBAC, "ClusterRole", "clusterroles", (), False, set()),
     (RBAC, "RoleBinding", "rolebindings", (), True, set()),
     (RBAC, "Role", "roles", (), True, set()),
+    ("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", (), False, set()),
     ("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses", ("pc",), False, set()),
     ("storage.k8s.io/v1", "StorageClass", "storageclasses", ("sc",), False, set()),
 ]
