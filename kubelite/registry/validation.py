@@ -8,6 +8,7 @@ a rule about a field gives FieldErrors with its path.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address as parse_address
+from ipaddress import ip_network
 from typing import Any
 
 from kubelite.errors import FieldError, forbidden_field, invalid_value, required, too_long
@@ -21,6 +22,7 @@ ANNOTATIONS_LIMIT = 256 * 1024
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _NAME_PART = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
@@ -29,6 +31,10 @@ _ALNUM_ENDS = "and must start and end with an alphanumeric character"
 _LABEL_TEXT = f"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', {_ALNUM_ENDS}"
 _SUBDOMAIN_TEXT = (
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ALNUM_ENDS}"
+)
+_WILDCARD_TEXT = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
 )
 _LABEL_1035_TEXT = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', "
@@ -151,6 +157,24 @@ def ip_address(value: str) -> list[str]:
     except ValueError:
         return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
     return []
+
+
+def cidr(value: str) -> list[str]:
+    try:
+        ip_network(value if "/" in value else "", strict=False)
+    except ValueError:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    return []
+
+
+def domain_name(value: str) -> list[str]:
+    """A host as Ingresses name it: `*.` in front stands for any one label."""
+    if "*" not in value:
+        return dns_subdomain(value)
+    messages = _too_long(value, 253)
+    if not re.fullmatch(_WILDCARD, value):
+        messages.append(pattern_message(_WILDCARD_TEXT, _WILDCARD, "*.example.com"))
+    return messages
 
 
 def values(path: str, value: Any, messages: Iterable[str]) -> list[FieldError]:

@@ -18,6 +18,7 @@ _ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 _MAX_ENDPOINTS = 1000
 _MAX_ADDRESSES = 100
 _MAX_PORTS = 20000
+_MAX_ZONES = 8
 
 
 def _default(endpoint_slice: Obj) -> None:
@@ -54,12 +55,30 @@ def _endpoint_errors(path: str, endpoint: Obj, kind: str) -> list[FieldError]:
         errors += validation.values(f"{path}.nodeName", node, validation.dns_subdomain(node))
     if (hostname := endpoint.get("hostname")) is not None:
         errors += validation.values(f"{path}.hostname", hostname, validation.dns_label(hostname))
+    errors += validation.labels(f"{path}.deprecatedTopology", endpoint.get("deprecatedTopology"))
+    return errors + _hint_errors(f"{path}.hints.forZones", (endpoint.get("hints") or {}).get("forZones") or [])
+
+
+def _hint_errors(path: str, zones: list[Obj]) -> list[FieldError]:
+    if len(zones) > _MAX_ZONES:
+        return [too_many(path, len(zones), _MAX_ZONES)]
+    errors: list[FieldError] = []
+    names = [zone.get("name") or "" for zone in zones]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            errors.append(duplicate(f"{path}[{index}].name", name))
+        errors += validation.values(f"{path}[{index}].name", name, validation.qualified_name(name))
     return errors
 
 
 def _address_errors(path: str, address: str, kind: str) -> list[FieldError]:
     if kind == "FQDN":
-        return validation.values(path, address, validation.dns_subdomain(address))
+        name = address.removesuffix(".")
+        errors = validation.values(path, address, validation.dns_subdomain(name))
+        if not errors and "." not in name:
+            text = "should be a domain with at least two segments separated by dots"
+            errors.append(invalid_value(path, address, text))
+        return errors
     if messages := validation.ip_address(address):
         return validation.values(path, address, messages)
     version = ip_address(address).version
@@ -80,10 +99,13 @@ def _ports_errors(ports: list[Obj]) -> list[FieldError]:
         if name:
             errors += validation.values(f"ports[{index}].name", name, validation.dns_label(name))
         if name in seen:
-            errors.append(duplicate("ports", name))
+            errors.append(duplicate(f"ports[{index}].name", name))
         seen.add(name)
         if protocol not in PROTOCOLS:
             errors.append(not_supported(f"ports[{index}].protocol", protocol, PROTOCOLS))
+        if (application := port.get("appProtocol")) is not None:
+            rule = validation.qualified_name(application)
+            errors += validation.values(f"ports[{index}].appProtocol", application, rule)
     return errors
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from kubelite.errors import FieldError, invalid_value, not_supported, required
+from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supported, required, too_long
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
@@ -18,6 +18,10 @@ from kubelite.registry.printing import NONE, age, first_three
 
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_NOT_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F")
+_NOT_AT_ENDS = ("/..", "/.")
+_SCOPES = ("Cluster", "Namespace")
+_LONGEST_CONTROLLER = 250
 _NARROW = 16  # what fits in the Address column
 
 
@@ -32,27 +36,23 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         found += _rule_errors(f"spec.rules[{index}]", rule)
     for index, tls in enumerate(spec.get("tls") or ()):
         for at, host in enumerate(tls.get("hosts") or ()):
-            found += _host_errors(f"spec.tls[{index}].hosts[{at}]", host)
+            found += validation.values(f"spec.tls[{index}].hosts[{at}]", host, validation.domain_name(host))
+        if secret := tls.get("secretName"):
+            found += validation.values(f"spec.tls[{index}].secretName", secret, validation.dns_subdomain(secret))
     if name := spec.get("ingressClassName"):
         found += validation.values("spec.ingressClassName", name, validation.dns_subdomain(name))
-        if old is None and _CLASS_ANNOTATION in meta.annotations(new):
-            given = meta.annotations(new)[_CLASS_ANNOTATION]
-            text = "can not be set when the class field is also set"
+        given = meta.annotations(new).get(_CLASS_ANNOTATION, name)
+        if old is None and given != name:
+            text = "must match `ingressClassName` when both are specified"
             found.append(invalid_value(f"annotations.{_CLASS_ANNOTATION}", given, text))
     return found
-
-
-def _host_errors(path: str, host: str) -> list[FieldError]:
-    # A wildcard stands for exactly the first label.
-    name = host.removeprefix("*.") if "*" in host else host
-    return validation.values(path, host, validation.dns_subdomain(name))
 
 
 def _rule_errors(path: str, rule: Obj) -> Iterator[FieldError]:
     if host := rule.get("host"):
         if _is_address(host):
             yield invalid_value(f"{path}.host", host, "must be a DNS name, not an IP address")
-        yield from _host_errors(f"{path}.host", host)
+        yield from validation.values(f"{path}.host", host, validation.domain_name(host))
     http = rule.get("http")
     if http is not None and not http.get("paths"):
         yield required(f"{path}.http.paths")
@@ -72,10 +72,15 @@ def _path_errors(path: str, entry: Obj) -> Iterator[FieldError]:
     kind, prefix = entry.get("pathType"), entry.get("path") or ""
     if kind is None:
         yield required(f"{path}.pathType", "pathType must be specified")
-    elif kind not in _PATH_TYPES:
+        return
+    if kind not in _PATH_TYPES:
         yield not_supported(f"{path}.pathType", kind, _PATH_TYPES)
     elif not prefix.startswith("/") and (prefix or kind != "ImplementationSpecific"):
         yield invalid_value(f"{path}.path", prefix, "must be an absolute path")
+    if kind in ("Exact", "Prefix"):
+        wrong = [f"must not contain '{part}'" for part in _NOT_IN_PATHS if part in prefix]
+        wrong += [f"cannot end with '{end}'" for end in _NOT_AT_ENDS if prefix.endswith(end)]
+        yield from validation.values(f"{path}.path", prefix, wrong)
     yield from _backend_errors(f"{path}.backend", entry.get("backend") or {})
 
 
@@ -83,21 +88,39 @@ def _backend_errors(path: str, backend: Obj) -> Iterator[FieldError]:
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
         yield invalid_value(path, "", "cannot set both resource and service backends")
-    elif resource is None and service is None:
-        yield required(path, "resource or service backend is required")
     elif service is not None:
-        name, port = service.get("name") or "", service.get("port") or {}
-        if name:
-            yield from validation.values(f"{path}.service.name", name, validation.dns_1035_label(name))
+        yield from _service_errors(path, service)
+    elif resource is not None:
+        yield from _reference_errors(f"{path}.resource", resource)
+    else:
+        yield invalid_value(path, "", "resource or service backend is required")
+
+
+def _service_errors(path: str, service: Obj) -> Iterator[FieldError]:
+    name, port = service.get("name") or "", service.get("port") or {}
+    if name:
+        yield from validation.values(f"{path}.service.name", name, validation.dns_1035_label(name))
+    else:
+        yield required(f"{path}.service.name")
+    port_name, number = port.get("name") or "", port.get("number") or 0
+    if port_name and number:
+        yield invalid_value(path, "", "cannot set both port name & port number")
+    elif port_name:
+        yield from validation.values(f"{path}.service.port.name", port_name, validation.port_name(port_name))
+    elif number:
+        yield from validation.values(f"{path}.service.port.number", number, validation.port_number(number))
+    else:
+        yield required(path, "port name or number is required")
+
+
+def _reference_errors(path: str, reference: Obj) -> Iterator[FieldError]:
+    if (group := reference.get("apiGroup")) is not None:
+        yield from validation.values(f"{path}.apiGroup", group, validation.dns_subdomain(group))
+    for field in ("kind", "name"):
+        if value := reference.get(field):
+            yield from validation.values(f"{path}.{field}", value, validation.path_segment_name(value))
         else:
-            yield required(f"{path}.service.name")
-        if port.get("name") and port.get("number"):
-            yield invalid_value(f"{path}.service.port", "", "cannot set both port name & port number")
-        elif port.get("number"):
-            number = port["number"]
-            yield from validation.values(f"{path}.service.port.number", number, validation.port_number(number))
-        elif not port.get("name"):
-            yield required(f"{path}.service.port", "port name or number is required")
+            yield required(f"{path}.{field}")
 
 
 def _row(ingress: Obj, now: datetime) -> list[Any]:
@@ -151,15 +174,34 @@ def _default_class(ingress_class: Obj) -> None:
 def _validate_class(new: Obj, old: Obj | None) -> list[FieldError]:
     controller = new["spec"].get("controller") or ""
     path = "spec.controller"
-    if old is not None:
-        return validation.unchanged(path, controller, old["spec"].get("controller"))
+    errors = [] if old is None else validation.unchanged(path, controller, old["spec"].get("controller"))
+    errors += _controller_errors(path, controller)
+    parameters = new["spec"].get("parameters")
+    return errors if parameters is None else [*errors, *_parameters_errors("spec.parameters", parameters)]
+
+
+def _controller_errors(path: str, controller: str) -> list[FieldError]:
     if not controller:
         return [required(path)]
+    errors = [too_long(path, _LONGEST_CONTROLLER)] if len(controller) > _LONGEST_CONTROLLER else []
     domain, slash, rest = controller.partition("/")
     if not slash or not domain or not rest:
         text = 'must be a domain-prefixed path (such as "acme.io/foo")'
-        return [invalid_value(path, controller, text)]
-    return validation.values(path, controller, validation.dns_subdomain(domain))
+        return [*errors, invalid_value(path, controller, text)]
+    return errors + validation.values(path, controller, validation.dns_subdomain(domain))
+
+
+def _parameters_errors(path: str, parameters: Obj) -> Iterator[FieldError]:
+    yield from _reference_errors(path, parameters)
+    scope, namespace = parameters["scope"], parameters.get("namespace")
+    if scope not in _SCOPES:
+        yield not_supported(f"{path}.scope", scope, _SCOPES)
+    elif scope == "Cluster" and namespace is not None:
+        yield forbidden_field(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'")
+    elif namespace is None and scope == "Namespace":
+        yield required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")
+    elif namespace is not None:
+        yield from validation.values(f"{path}.namespace", namespace, validation.dns_label(namespace))
 
 
 def _class_row(ingress_class: Obj, now: datetime) -> list[Any]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
+import msgspec
+
 from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -15,7 +17,7 @@ from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.workload import selector_cell
 from kubelite.registry.printing import age
 
-_TYPES = ("Egress", "Ingress")
+_TYPES = ("Ingress", "Egress")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _DIRECTIONS = (("ingress", "from"), ("egress", "to"))
 
@@ -37,10 +39,18 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     for direction, peers in _DIRECTIONS:
         for index, rule in enumerate(spec.get(direction) or ()):
             found += _rule_errors(f"spec.{direction}[{index}]", rule, peers)
-    for index, name in enumerate(spec["policyTypes"]):
+    types = spec["policyTypes"]
+    if len(types) > len(_TYPES):
+        shown = msgspec.Raw(f"[]networking.PolicyType{{{', '.join(_quoted(name) for name in types)}}}".encode())
+        return [*found, invalid_value("spec.policyTypes", shown, "may not specify more than two policyTypes")]
+    for index, name in enumerate(types):
         if name not in _TYPES:
             found.append(not_supported(f"spec.policyTypes[{index}]", name, _TYPES))
     return found
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _rule_errors(path: str, rule: Obj, peers: str) -> Iterator[FieldError]:
@@ -58,6 +68,8 @@ def _port_errors(path: str, port: Obj) -> Iterator[FieldError]:
         yield from validation.values(f"{path}.port", number, validation.port_number(number))
         if end is not None and end < number:
             yield invalid_value(f"{path}.endPort", number, "must be greater than or equal to `port`")
+        if end is not None:
+            yield from validation.values(f"{path}.endPort", end, validation.port_number(end))
     elif isinstance(number, str):
         yield from validation.values(f"{path}.port", number, validation.port_name(number))
     if end is not None and not isinstance(number, int):
@@ -85,20 +97,19 @@ def _block_errors(path: str, block: Obj) -> Iterator[FieldError]:
     if not cidr:
         yield required(f"{path}.cidr")
         return
-    outer = _network(cidr)
-    if outer is None:
-        yield invalid_value(f"{path}.cidr", cidr, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+    messages = validation.cidr(cidr)
+    yield from validation.values(f"{path}.cidr", cidr, messages)
+    if messages:
+        return
     for index, text in enumerate(block.get("except") or ()):
-        inner = _network(text)
-        if outer is not None and (inner is None or inner.version != outer.version or not inner.subnet_of(outer)):
-            yield invalid_value(f"{path}.except[{index}]", text, f"must be a strict subset of `{cidr}`")
+        messages = validation.cidr(text) or ([] if _is_within(text, cidr) else ["must be a strict subset of `cidr`"])
+        yield from validation.values(f"{path}.except[{index}]", text, messages)
 
 
-def _network(text: str) -> Any:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        return None
+def _is_within(inner: str, outer: str) -> bool:
+    """Whether a range is part of another, and not all of it."""
+    part, whole = ip_network(inner, strict=False), ip_network(outer, strict=False)
+    return part.network_address in whole and part.prefixlen > whole.prefixlen
 
 
 def _row(policy: Obj, now: datetime) -> list[Any]:

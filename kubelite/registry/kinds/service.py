@@ -20,7 +20,7 @@ from kubelite.registry.kinds.service_spec import (
     needs_health_check,
     port_node_ports,
 )
-from kubelite.registry.kinds.service_validation import service_errors
+from kubelite.registry.kinds.service_validation import TOPOLOGY_HINTS, TOPOLOGY_MODE, service_errors
 from kubelite.registry.printing import NONE, UNKNOWN, age, format_labels
 
 _AFFINITY_SECONDS = 10800
@@ -114,17 +114,24 @@ def _drop_unneeded(spec: Obj, before: Obj) -> None:
 
 
 def _warnings(service: Obj) -> list[str]:
-    spec = service["spec"]
-    if not is_headless(spec):
-        return []
-    warnings = [
-        f"spec.{field} is ignored for headless services"
-        for field in ("loadBalancerIP", "externalIPs")
-        if spec.get(field)
-    ]
-    if spec["sessionAffinity"] != "None":
-        warnings.append("spec.SessionAffinity is ignored for headless services")
-    return warnings
+    """The texts of upstream's `pkg/api/service/warnings.go`."""
+    spec, is_name = service["spec"], service["spec"]["type"] == "ExternalName"
+    headless = is_headless(spec)
+    found = (
+        (
+            TOPOLOGY_HINTS in meta.annotations(service),
+            f"annotation {TOPOLOGY_HINTS} is deprecated, please use {TOPOLOGY_MODE} instead",
+        ),
+        (headless and spec.get("loadBalancerIP"), "spec.loadBalancerIP is ignored for headless services"),
+        (headless and spec.get("externalIPs"), "spec.externalIPs is ignored for headless services"),
+        (headless and spec["sessionAffinity"] != "None", "spec.SessionAffinity is ignored for headless services"),
+        (is_name and spec.get("externalIPs"), 'spec.externalIPs is ignored when spec.type is "ExternalName"'),
+        (
+            not is_name and spec.get("externalName"),
+            'spec.externalName is ignored when spec.type is not "ExternalName"',
+        ),
+    )
+    return [text for holds, text in found if holds]
 
 
 def _external(service: Obj) -> str:

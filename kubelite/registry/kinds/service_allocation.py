@@ -27,6 +27,8 @@ from kubelite.registry.kinds.service_spec import (
 from kubelite.registry.kinds.service_validation import cluster_ip_errors
 
 NODE_PORTS = range(30000, 32768)
+ASKED_NODE_PORTS = range(1, 65536)
+"""Whoever asks may have any port, other than upstream's default."""
 
 _IPV4, _IPV6 = "IPv4", "IPv6"
 
@@ -169,9 +171,15 @@ def _set_node_ports(new: Obj, old: Obj | None, others: list[Obj]) -> None:
 
 def _check_asked(new: Obj, taken: set[int]) -> None:
     for index, port in enumerate(new["spec"].get("ports") or ()):
-        if (number := port.get("nodePort") or 0) in taken:
-            path = f"spec.ports[{index}].nodePort"
-            raise _invalid(new, [invalid_value(path, number, "provided port is already allocated")])
+        number = port.get("nodePort") or 0
+        if number and number not in ASKED_NODE_PORTS:
+            shown = f"{ASKED_NODE_PORTS[0]}-{ASKED_NODE_PORTS[-1]}"
+            why = f"provided port is not in the valid range. The range of valid ports is {shown}"
+        elif number in taken:
+            why = "provided port is already allocated"
+        else:
+            continue
+        raise _invalid(new, [invalid_value(f"spec.ports[{index}].nodePort", number, why)])
 
 
 def _fill_ports(spec: Obj, taken: set[int], own: set[int], candidates: Iterator[int]) -> None:

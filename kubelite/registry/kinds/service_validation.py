@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 
 from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, not_supported, required
+from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kinds.endpoints import PROTOCOLS, special_address_errors
@@ -27,11 +29,17 @@ _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _TRAFFIC_POLICIES = ("Cluster", "Local")
 _MAX_AFFINITY_SECONDS = 86400
 _KUBELET_PORT = 10250
+_BALANCERS_ONLY = "may only be used when `type` is 'LoadBalancer'"
+
+TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
+TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints"
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def service_errors(new: Obj, old: Obj | None) -> list[FieldError]:
     spec = new["spec"]
     errors = _change_errors(spec, old["spec"]) if old is not None else []
+    errors += _topology_errors(meta.annotations(new))
     errors += _type_errors(spec)
     ports = spec.get("ports") or []
     for index in range(len(ports)):
@@ -43,11 +51,32 @@ def service_errors(new: Obj, old: Obj | None) -> list[FieldError]:
     if spec["type"] not in _TYPES:
         errors.append(not_supported("spec.type", spec["type"], _TYPES))
     errors += _port_set_errors(spec, ports)
+    errors += _source_range_errors(spec, meta.annotations(new))
     errors += _balancer_errors(spec)
     return errors + _traffic_errors(spec)
 
 
+def _topology_errors(annotations: Mapping[str, str]) -> list[FieldError]:
+    mode, hints = annotations.get(TOPOLOGY_MODE), annotations.get(TOPOLOGY_HINTS)
+    if None in (mode, hints) or mode == hints:
+        return []
+    text = f"must match annotations[{TOPOLOGY_HINTS}] when both are specified"
+    return [invalid_value(f"metadata.annotations[{TOPOLOGY_MODE}]", mode, text)]
+
+
 def _change_errors(spec: Obj, before: Obj) -> list[FieldError]:
+    return _address_change_errors(spec, before) + _class_change_errors(spec, before)
+
+
+def _class_change_errors(spec: Obj, before: Obj) -> list[FieldError]:
+    balanced = spec["type"] == before["type"] == "LoadBalancer"
+    name = spec.get("loadBalancerClass")
+    if not balanced or name == before.get("loadBalancerClass"):
+        return []
+    return [invalid_value("spec.loadBalancerClass", name, "may not change once set")]
+
+
+def _address_change_errors(spec: Obj, before: Obj) -> list[FieldError]:
     if not (has_cluster_ip(spec) and has_cluster_ip(before)):
         return []
     now, then = spec.get("clusterIPs") or [], before.get("clusterIPs") or []
@@ -204,10 +233,8 @@ def _port_set_errors(spec: Obj, ports: list[Obj]) -> list[FieldError]:
         number, node_port = port.get("port") or 0, port.get("nodePort") or 0
         if node_port and spec["type"] == "ClusterIP":
             errors.append(forbidden_field(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'"))
-        if node_port:
-            errors += validation.values(f"{path}.nodePort", node_port, validation.port_number(node_port))
-            if (protocol, node_port) in seen_node:
-                errors.append(duplicate(f"{path}.nodePort", node_port))
+        if node_port and (protocol, node_port) in seen_node:
+            errors.append(duplicate(f"{path}.nodePort", node_port))
         if (protocol, number) in seen:
             errors.append(duplicate(path, _go_port(protocol, number)))
         seen_node.add((protocol, node_port))
@@ -225,12 +252,28 @@ def _go_port(protocol: str, number: int) -> msgspec.Raw:
     return msgspec.Raw(shown.encode())
 
 
+def _source_range_errors(spec: Obj, annotations: Mapping[str, str]) -> list[FieldError]:
+    """The field, else the annotation that it succeeded."""
+    ranges = spec.get("loadBalancerSourceRanges") or []
+    if ranges:
+        path = "spec.LoadBalancerSourceRanges"
+        texts = [(f"{path}[{index}]", text.strip()) for index, text in enumerate(ranges)]
+    elif SOURCE_RANGES in annotations:
+        path = f"metadata.annotations[{SOURCE_RANGES}]"
+        texts = [(path, text.strip()) for text in annotations[SOURCE_RANGES].split(",") if annotations[SOURCE_RANGES]]
+    else:
+        return []
+    errors = [] if spec["type"] == "LoadBalancer" else [forbidden_field(path, _BALANCERS_ONLY)]
+    return errors + [error for at, text in texts for error in validation.values(at, text, validation.cidr(text))]
+
+
 def _balancer_errors(spec: Obj) -> list[FieldError]:
     if spec["type"] == "LoadBalancer":
-        return []
-    text = "may only be used when `type` is 'LoadBalancer'"
-    fields = ("loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass")
-    return [forbidden_field(f"spec.{field}", text) for field in fields if spec.get(field) not in (None, [])]
+        name = spec.get("loadBalancerClass")
+        path = "spec.loadBalancerClass"
+        return [] if name is None else validation.values(path, name, validation.qualified_name(name))
+    fields = ("allocateLoadBalancerNodePorts", "loadBalancerClass")
+    return [forbidden_field(f"spec.{field}", _BALANCERS_ONLY) for field in fields if spec.get(field) is not None]
 
 
 def _traffic_errors(spec: Obj) -> list[FieldError]:

@@ -88,7 +88,15 @@ def test_slice_row_shows_three_addresses(cluster, now, made: Obj, cells: list[st
             slice_of(endpoints=[{"addresses": []}]),
             "endpoints[0].addresses: Required value: must contain at least 1 address",
         ),
-        (slice_of(ports=[{"port": 1}, {"port": 2}]), 'ports: Duplicate value: ""'),
+        (slice_of(ports=[{"port": 1}, {"port": 2}]), 'ports[1].name: Duplicate value: ""'),
+        (
+            {"addressType": "FQDN", "endpoints": [{"addresses": ["single"]}]},
+            'endpoints[0].addresses[0]: Invalid value: "single": should be a domain with at least two segments separated by dots',
+        ),
+        (
+            {**slice_of(), "endpoints": [{"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "z"}] * 2}}]},
+            'endpoints[0].hints.forZones[1].name: Duplicate value: "z"',
+        ),
         (slice_of(*["10.0.0.1"] * 1001), "endpoints: Too many: 1001: must have at most 1000 items"),
     ],
 )

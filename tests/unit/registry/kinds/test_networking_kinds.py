@@ -41,10 +41,10 @@ def test_ingress_row_of_a_bare_one(cluster, now) -> None:
             {},
             "spec: Invalid value: []networking.IngressRule(nil): either `defaultBackend` or `rules` must be specified",
         ),
-        ({"defaultBackend": {}}, "spec.defaultBackend: Required value: resource or service backend is required"),
+        ({"defaultBackend": {}}, 'spec.defaultBackend: Invalid value: "": resource or service backend is required'),
         (
             {"defaultBackend": {"service": {"name": "web"}}},
-            "spec.defaultBackend.service.port: Required value: port name or number is required",
+            "spec.defaultBackend: Required value: port name or number is required",
         ),
         ({"rules": [rule("10.0.0.1")]}, 'spec.rules[0].host: Invalid value: "10.0.0.1": must be a DNS name, not an IP'),
         ({"rules": [rule("a_b")]}, 'spec.rules[0].host: Invalid value: "a_b": a lowercase RFC 1123 subdomain'),
@@ -58,6 +58,19 @@ def test_ingress_row_of_a_bare_one(cluster, now) -> None:
             {"rules": [rule(path="x")]},
             'spec.rules[0].http.paths[0].path: Invalid value: "x": must be an absolute path',
         ),
+        (
+            {"rules": [rule(path="/a//b/..")]},
+            "spec.rules[0].http.paths[0].path: Invalid value: \"/a//b/..\": cannot end with '/..'",
+        ),
+        ({"rules": [rule("*")]}, 'spec.rules[0].host: Invalid value: "*": a wildcard DNS-1123 subdomain must start'),
+        (
+            {"defaultBackend": {"resource": {"name": "x"}}},
+            "spec.defaultBackend.resource.kind: Required value",
+        ),
+        (
+            {"rules": [rule()], "tls": [{"secretName": "A"}]},
+            'spec.tls[0].secretName: Invalid value: "A": a lowercase RFC 1123 subdomain',
+        ),
     ],
 )
 def test_ingresses_that_are_refused(cluster, refused, spec: Any, message: str) -> None:
@@ -70,12 +83,34 @@ def test_ingress_wildcard_hosts_and_free_paths(cluster, refused) -> None:
     assert refused(lambda: cluster.create(INGRESS, {"spec": {"rules": rules}})) == []
 
 
-def test_ingress_has_its_class_in_one_place(cluster, refused) -> None:
+def test_ingress_has_one_class(cluster, refused) -> None:
     metadata = {"annotations": {"kubernetes.io/ingress.class": "old"}}
     obj = {"metadata": metadata, "spec": {"ingressClassName": "new", "defaultBackend": BACKEND}}
     assert refused(lambda: cluster.create(INGRESS, obj)) == [
-        'annotations.kubernetes.io/ingress.class: Invalid value: "old": can not be set when the class field is also set'
+        'annotations.kubernetes.io/ingress.class: Invalid value: "old": '
+        "must match `ingressClassName` when both are specified"
     ]
+    obj["spec"]["ingressClassName"] = "old"
+    assert refused(lambda: cluster.create(INGRESS, obj)) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kind": "P"}, "spec.parameters.name: Required value"),
+        ({"name": "p"}, "spec.parameters.kind: Required value"),
+        ({"scope": "Any"}, 'spec.parameters.scope: Unsupported value: "Any": supported values: "Cluster", "Namespace"'),
+        (
+            {"scope": "Namespace"},
+            "spec.parameters.namespace: Required value: `parameters.scope` is set to 'Namespace'",
+        ),
+        ({"namespace": "n"}, "spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'"),
+    ],
+)
+def test_ingress_class_parameters_that_are_refused(cluster, refused, parameters: Any, message: str) -> None:
+    whole = parameters if {"kind", "name"} & parameters.keys() else {"kind": "P", "name": "p", **parameters}
+    spec = {"controller": "example.com/c", "parameters": whole}
+    assert refused(lambda: cluster.create(INGRESS_CLASS, {"spec": spec})) == [message]
 
 
 def test_ingress_class_row_and_parameters(cluster, now) -> None:

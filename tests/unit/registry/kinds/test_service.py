@@ -316,7 +316,25 @@ def test_load_balancer_may_do_without_node_ports(cluster) -> None:
         ),
         (
             {"loadBalancerSourceRanges": ["10.0.0.0/8"]},
-            ["spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"],
+            ["spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"],
+        ),
+        (
+            {"type": "LoadBalancer", "loadBalancerSourceRanges": [" 10.0.0.0/8 ", "10.0.0.0"]},
+            [
+                'spec.LoadBalancerSourceRanges[1]: Invalid value: "10.0.0.0": '
+                "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            ],
+        ),
+        (
+            {"loadBalancerClass": "example.com/c"},
+            ["spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'"],
+        ),
+        (
+            {"type": "NodePort", "ports": [{"port": 80, "nodePort": 65536}]},
+            [
+                "spec.ports[0].nodePort: Invalid value: 65536: "
+                "provided port is not in the valid range. The range of valid ports is 1-65535"
+            ],
         ),
     ],
 )
@@ -324,10 +342,40 @@ def test_wrong_service_is_refused_with_upstreams_words(cluster, refused, spec: O
     assert refused(lambda: create(cluster, **spec)) == messages
 
 
-def test_headless_service_warns_of_what_it_ignores(cluster) -> None:
-    made = create(cluster, clusterIP="None", sessionAffinity="ClientIP")
+def test_load_balancer_class_cannot_change(cluster, refused) -> None:
+    made = create(cluster, type="LoadBalancer", loadBalancerClass="example.com/c")
+    changed = refused(lambda: cluster.update(SERVICE, made, lambda new: new["spec"].update(loadBalancerClass="b.c/d")))
+    assert changed == ['spec.loadBalancerClass: Invalid value: "b.c/d": may not change once set']
+
+
+def test_topology_annotations_have_to_agree(cluster, refused) -> None:
+    hints = "service.kubernetes.io/topology-aware-hints"
+    annotations = {hints: "Auto", "service.kubernetes.io/topology-mode": "Disabled"}
+    obj = {**service(), "metadata": {"name": "web", "annotations": annotations}}
+    assert refused(lambda: cluster.create(SERVICE, obj)) == [
+        'metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: "Disabled": '
+        f"must match annotations[{hints}] when both are specified"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "warnings"),
+    [
+        (
+            {"clusterIP": "None", "sessionAffinity": "ClientIP"},
+            ["spec.SessionAffinity is ignored for headless services"],
+        ),
+        (
+            {"type": "ExternalName", "externalName": "a.b", "externalIPs": ["10.1.1.1"]},
+            ['spec.externalIPs is ignored when spec.type is "ExternalName"'],
+        ),
+        ({"externalName": "a.b"}, ['spec.externalName is ignored when spec.type is not "ExternalName"']),
+        ({}, []),
+    ],
+)
+def test_service_warns_of_what_it_ignores(cluster, spec: Obj, warnings: list[str]) -> None:
     assert SERVICE.warnings is not None
-    assert SERVICE.warnings(made) == ["spec.SessionAffinity is ignored for headless services"]
+    assert SERVICE.warnings(create(cluster, **spec)) == warnings
 
 
 # Table
