@@ -11,6 +11,28 @@ import os
 import stat
 from pathlib import Path
 
+_FILE = 0o660
+_DIRECTORY = 0o2770  # new files belong to the group, too
+ON_ROOT_MISMATCH = "OnRootMismatch"
+
+
+def own(root: Path, group: int | None, policy: str) -> None:
+    """Give a volume to the pod's group: everything readable and writable by it, new files too.
+
+    By the policy OnRootMismatch only if its root doesn't look as if that had been done.
+    """
+    if group is None or (policy == ON_ROOT_MISMATCH and _is_owned(root, group)):
+        return
+    for directory, _, files in os.walk(root, topdown=False):
+        for path in (*(Path(directory) / name for name in files), Path(directory)):
+            if not path.is_symlink():
+                grant(path, group, _DIRECTORY if path.is_dir() else _FILE)
+
+
+def _is_owned(root: Path, group: int) -> bool:
+    found = root.stat()
+    return found.st_gid == group and found.st_mode & _DIRECTORY == _DIRECTORY
+
 
 def grant(path: Path, group: int, rights: int) -> None:
     """Give `path` to the group, with `rights` (bits of a mode) on top of those it has."""

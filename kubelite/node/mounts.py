@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubelite.node.environment import ConfigError, expand
+from kubelite.node.host_volumes import Volume
 from kubelite.node.runtime import Mount
-from kubelite.node.volumes import Volume
 from kubelite.objects.meta import Obj
 
 ETC_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hosts": "hosts", "/etc/hostname": "hostname"}
@@ -27,7 +27,8 @@ def mounts_of(
     container: Obj, attempt: int, directory: Path, volumes: Mapping[str, Volume], variables: Mapping[str, str]
 ) -> list[Mount]:
     """All mounts; makes the message file and missing sub-paths. ConfigError when a mount can't be."""
-    wanted = [_volume_mount(entry, volumes, variables) for entry in container.get("volumeMounts") or ()]
+    entries = container.get("volumeMounts") or ()
+    wanted = [_volume_mount(container["name"], entry, volumes, variables) for entry in entries]
     taken = {mount.target for mount in wanted}
     for target, name in ETC_FILES.items():
         path = directory / "etc" / name
@@ -40,12 +41,12 @@ def mounts_of(
     return [*wanted, Mount(str(message), container.get("terminationMessagePath") or MESSAGE_PATH)]
 
 
-def _volume_mount(entry: Obj, volumes: Mapping[str, Volume], variables: Mapping[str, str]) -> Mount:
+def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variables: Mapping[str, str]) -> Mount:
     volume = volumes.get(entry["name"])
     if volume is None:
         raise ConfigError(f'cannot find volume "{entry["name"]}" to mount into container')
     below = entry.get("subPath") or expand(entry.get("subPathExpr") or "", variables.get)
-    source = _sub_path(volume.path, below) if below else volume.path
+    source = _sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
     return Mount(
         str(source),
         entry["mountPath"],
@@ -55,15 +56,36 @@ def _volume_mount(entry: Obj, volumes: Mapping[str, Volume], variables: Mapping[
     )
 
 
-def _sub_path(root: Path, below: str) -> Path:
-    """The path below the volume, links resolved; it may not lead out, and a missing one becomes a directory."""
-    if below.startswith("/") or ".." in below.split("/"):
-        raise ConfigError(f"subPath {below!r} must be a relative path without ..")
+def _sub_path(root: Path, below: str, whose: str) -> Path:
+    """The path below the volume, links resolved; it may not lead out, and a missing one becomes a directory.
+
+    What is told says nothing about the machine's file system, as upstream has it.
+    """
+    if not below:
+        return root
+    if below.startswith("/"):
+        raise ConfigError(f"error SubPath `{below}` must not be an absolute path")
+    if ".." in below.split("/"):
+        raise ConfigError(f"unable to provision SubPath `{below}`: must not contain '..'")
     real_root = root.resolve()
     path = (real_root / below).resolve()
-    if not path.is_relative_to(real_root):
-        raise ConfigError(f"failed to prepare subPath: {below!r} leads out of the volume")
+    problem = f"failed to prepare subPath for {whose}"
     if not path.exists():
-        path.mkdir(parents=True)
-        path.chmod(real_root.stat().st_mode & 0o7777)
+        problem = f"failed to create subPath directory for {whose}"
+    if not path.is_relative_to(real_root):
+        raise ConfigError(problem)
+    try:
+        real_root.mkdir(parents=True, exist_ok=True)
+        _make(path, real_root)
+    except OSError as error:
+        raise ConfigError(problem) from error
     return path
+
+
+def _make(path: Path, root: Path) -> None:
+    """Missing directories get the mode of the volume."""
+    if path.exists():
+        return
+    _make(path.parent, root)
+    path.mkdir(exist_ok=True)
+    path.chmod(root.stat().st_mode & 0o7777)

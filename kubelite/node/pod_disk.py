@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kubelite.node import eviction, volumes
+from kubelite.node.host_volumes import Volume
 from kubelite.node.pod_setup import prepare, volume_context
 from kubelite.node.services import Services
-from kubelite.node.volumes import Volume, VolumeFailed
+from kubelite.node.volumes import VolumeFailed
 from kubelite.objects.meta import Obj
 
 RETRY_FIRST = 0.5

@@ -6,11 +6,12 @@ import socket
 from pathlib import Path
 
 from kubelite.node import pod_files
+from kubelite.node.host_volumes import Volume
 from kubelite.node.services import Services
 from kubelite.node.starter import surroundings
 from kubelite.node.view import is_host_network
 from kubelite.node.volume_payload import service_account
-from kubelite.node.volumes import Volume, VolumeContext, memory_directory, set_up
+from kubelite.node.volumes import VolumeContext, memory_directory, set_up
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kubelite.node.container_spec import Placement, container_spec, sandbox_spec
 from kubelite.node.environment import ConfigError, Surroundings, environment
+from kubelite.node.host_volumes import Volume
 from kubelite.node.images import StartFailure
 from kubelite.node.labels import engine_name
 from kubelite.node.lifecycle import HookFailed, run_hook
@@ -24,7 +25,6 @@ from kubelite.node.pod_tasks import Abandoned
 from kubelite.node.runtime import SANDBOX, Container, ContainerSpec, EngineError, EngineGone, Image, NameTaken
 from kubelite.node.services import Services
 from kubelite.node.view import field_path
-from kubelite.node.volumes import Volume
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 

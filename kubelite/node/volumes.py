@@ -1,42 +1,29 @@
 """A pod's volumes on disk: made before its first container, refreshed when their sources change.
 
-Called by the pod worker, in a thread. Upstream's directory names (`<uid>/volumes/kubernetes.io~<kind>/<name>`), its
-host path types (`pkg/volume/hostpath`) and its fsGroup ownership (`pkg/volume/volume_linux.go`).
+Called by the pod worker, in a thread. Upstream's directory names (`<uid>/volumes/kubernetes.io~<kind>/<name>`).
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubelite.node.atomic_writer import write_atomically
+from kubelite.node.claim_volumes import ClaimUnusable, PersistentVolume, persistent_volume, take
 from kubelite.node.environment import Surroundings
-from kubelite.node.group_rights import grant
+from kubelite.node.group_rights import own
+from kubelite.node.host_volumes import Volume, existing, host_path
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
-from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
 SHARED_MEMORY = Path("/dev/shm")
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A volume that is ready to be mounted."""
-
-    path: Path
-    read_only: bool = False
-    create: bool = False  # the engine makes the directory when it is missing
-
-
 class VolumeFailed(Exception):
     """One volume can't be set up; the text is the FailedMount message."""
-
-    def __init__(self, volume: str, reason: str) -> None:
-        super().__init__(f'MountVolume.SetUp failed for volume "{volume}" : {reason}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +41,31 @@ def set_up(pod: Obj, context: VolumeContext) -> dict[str, Volume]:
     """All volumes by name; VolumeFailed names the first that can't be."""
     ready = {}
     for volume in pod["spec"].get("volumes") or ():
+        name = volume["name"]
         try:
-            ready[volume["name"]] = _set_up(pod, volume, context)
-        except (VolumeError, OSError) as error:
-            raise VolumeFailed(volume["name"], str(error)) from error
+            found = persistent_volume(pod, volume, context.find)
+        except ClaimUnusable as error:
+            mentioned = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
+            raise VolumeFailed(f"Unable to attach or mount volumes: {mentioned}: {error}") from error
+        with _failing(name if found is None else found.name):
+            ready[name] = _set_up(pod, volume, context) if found is None else _persistent(pod, found, context)
     return ready
+
+
+@contextmanager
+def _failing(volume: str) -> Iterator[None]:
+    try:
+        yield
+    except (VolumeError, OSError) as error:
+        raise VolumeFailed(f'MountVolume.SetUp failed for volume "{volume}" : {error}') from error
 
 
 def refresh(pod: Obj, context: VolumeContext) -> None:
     """Bring the files of configMap, secret, downwardAPI and projected volumes up to date."""
     for volume in pod["spec"].get("volumes") or ():
         if is_payload(volume):
-            try:
+            with _failing(volume["name"]):
                 _payload_volume(pod, volume, context)
-            except (VolumeError, OSError) as error:
-                raise VolumeFailed(volume["name"], str(error)) from error
 
 
 def tear_down(directory: Path, memory_directory: Path) -> None:
@@ -87,13 +84,9 @@ def _set_up(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     if "emptyDir" in volume:
         return _empty_dir(pod, volume, context)
     if source := volume.get("hostPath"):
-        return _host_path(source)
+        return host_path(source)
     if source := volume.get("nfs"):
-        return Volume(_existing(source["path"]), bool(source.get("readOnly")))
-    if source := volume.get("persistentVolumeClaim"):
-        return _claim(pod, source["claimName"], bool(source.get("readOnly")), context)
-    if "ephemeral" in volume:
-        return _ephemeral(pod, f"{meta.name(pod)}-{volume['name']}", context)
+        return Volume(existing(source["path"]), bool(source.get("readOnly")))
     kind = next((key for key in volume if key != "name"), "")
     raise VolumeError(f"volume type {kind} is not supported")
 
@@ -119,7 +112,7 @@ def _empty_dir(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     )
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o777)
-    _own(path, _group(pod))
+    _give(path, pod)
     return Volume(path)
 
 
@@ -128,77 +121,22 @@ def _group(pod: Obj) -> int | None:
     return None if group is None else int(group)
 
 
-def _own(root: Path, group: int | None) -> None:
-    """Give a volume to the pod's group: everything readable and writable by it, new files too."""
-    if group is None or root.stat().st_gid == group:
-        return
-    for directory, _, files in os.walk(root):
-        for path in (Path(directory), *(Path(directory) / name for name in files)):
-            if not path.is_symlink():
-                grant(path, group, 0o2770 if path.is_dir() else 0o660)
+def _give(root: Path, pod: Obj) -> None:
+    """To the pod's group, where it has one."""
+    own(root, _group(pod), (pod["spec"].get("securityContext") or {}).get("fsGroupChangePolicy") or "Always")
 
 
-def _ephemeral(pod: Obj, name: str, context: VolumeContext) -> Volume:
-    claim = context.find("persistentvolumeclaims", meta.namespace(pod), name)
-    if claim is not None and not meta.is_controlled_by(claim, pod):
-        names = f"PVC {meta.namespace(pod)}/{name} was not created for pod {meta.namespace(pod)}/{meta.name(pod)}"
-        raise VolumeError(f"{names} (pod is not owner)")
-    return _claim(pod, name, False, context)
-
-
-def _claim(pod: Obj, name: str, read_only: bool, context: VolumeContext) -> Volume:
-    claim = context.find("persistentvolumeclaims", meta.namespace(pod), name)
-    if claim is None:
-        raise VolumeError(f'persistentvolumeclaim "{name}" not found')
-    if (claim.get("status") or {}).get("phase") != "Bound" or not claim["spec"].get("volumeName"):
-        raise VolumeError(f'persistentvolumeclaim "{name}" is not bound')
-    persistent = context.find("persistentvolumes", None, claim["spec"]["volumeName"])
-    if persistent is None:
-        raise VolumeError(f'persistentvolume "{claim["spec"]["volumeName"]}" not found')
-    return _persistent(pod, persistent["spec"], read_only)
-
-
-def _persistent(pod: Obj, spec: Obj, read_only: bool) -> Volume:
+def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Volume:
+    """A claim's volume; only `local` ones are given to the pod's group, as upstream has it."""
+    take(pod, found, context.directory, context.find)
+    spec = found.spec
     if source := spec.get("nfs"):
-        return Volume(_existing(source["path"]), read_only or bool(source.get("readOnly")))
+        return Volume(existing(source["path"]), found.read_only or bool(source.get("readOnly")))
     if source := spec.get("hostPath"):
-        found = _host_path(source)
-        return Volume(found.path, read_only, found.create)
+        volume = host_path(source)
+        return Volume(volume.path, found.read_only, volume.create)
     if source := spec.get("local"):
-        path = _existing(source["path"])
-        _own(path, _group(pod))
-        return Volume(path, read_only)
+        path = existing(source["path"])
+        _give(path, pod)
+        return Volume(path, found.read_only)
     raise VolumeError("only persistent volumes of the types nfs, hostPath and local are supported")
-
-
-def _existing(path: str) -> Path:
-    if not os.path.isdir(path):
-        raise VolumeError(f"mount failed: {path} is not a directory on this machine")
-    return Path(path)
-
-
-# --- hostPath --------------------------------------------------------------------------------------------------------
-
-_CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
-    "Directory": (stat.S_ISDIR, "directory"),
-    "DirectoryOrCreate": (stat.S_ISDIR, "directory"),
-    "File": (stat.S_ISREG, "file"),
-    "FileOrCreate": (stat.S_ISREG, "file"),
-    "Socket": (stat.S_ISSOCK, "socket file"),
-    "CharDevice": (stat.S_ISCHR, "character device"),
-    "BlockDevice": (stat.S_ISBLK, "block device"),
-}
-
-
-def _host_path(source: Obj) -> Volume:
-    path, kind = Path(source["path"]), source.get("type") or ""
-    if not kind:
-        return Volume(path, create=True)
-    if kind == "DirectoryOrCreate" and not path.exists():
-        path.mkdir(parents=True, mode=0o755)
-    if kind == "FileOrCreate" and not path.exists():
-        path.touch(mode=0o644)
-    matches, word = _CHECKS[kind]
-    if not path.exists() or not matches(path.stat().st_mode):
-        raise VolumeError(f"hostPath type check failed: {path} is not a {word}")
-    return Volume(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubelite.node.group_rights import grant
+from kubelite.node.group_rights import grant, own
 
 
 def refuse(*arguments: object) -> None:
@@ -44,3 +44,18 @@ def test_files_of_others_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.Mo
     before = mode(tmp_path)
     grant(tmp_path, 2000, 0o2770)
     assert mode(tmp_path) == before
+
+
+def test_a_volume_is_given_to_the_group_each_time_or_only_when_its_root_is_not(tmp_path: Path) -> None:
+    group = os.getgid()
+    file = tmp_path / "deep" / "file"
+    file.parent.mkdir()
+    file.touch(mode=0o600)
+    own(tmp_path, group, "OnRootMismatch")
+    assert file.stat().st_mode & 0o777 == 0o660
+    assert tmp_path.stat().st_mode & 0o2770 == 0o2770
+    file.chmod(0o600)
+    own(tmp_path, group, "OnRootMismatch")
+    assert file.stat().st_mode & 0o777 == 0o600
+    own(tmp_path, group, "Always")
+    assert file.stat().st_mode & 0o777 == 0o660

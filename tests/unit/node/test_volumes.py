@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from kubelite.errors import not_found
 from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.environment import ConfigError, Surroundings
+from kubelite.node.host_volumes import Volume
 from kubelite.node.mounts import mounts_of
 from kubelite.node.runtime import Mount
 from kubelite.node.volume_payload import File, VolumeError, payload_of, references, token_life
-from kubelite.node.volumes import Volume, VolumeContext, VolumeFailed, refresh, set_up, tear_down
+from kubelite.node.volumes import VolumeContext, VolumeFailed, refresh, set_up, tear_down
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import container, pod
 
@@ -100,14 +102,11 @@ def test_projected_volume_joins_its_sources(cluster: Cluster) -> None:
             {"secret": {"secretName": "s", "items": [{"key": "x", "path": "x"}]}},
             "secret references non-existent secret key: x",
         ),
-        ({"persistentVolumeClaim": {"claimName": "no"}}, 'persistentvolumeclaim "no" not found'),
-        ({"persistentVolumeClaim": {"claimName": "unbound"}}, 'persistentvolumeclaim "unbound" is not bound'),
         ({"hostPath": {"path": "/no/such", "type": "Directory"}}, "hostPath type check failed: /no/such is not a"),
         ({"configMap": {"name": "cm", "items": [{"key": "a", "path": "../x"}]}}, "invalid path"),
     ],
 )
 def test_volume_that_cannot_be_is_named_with_the_reason(cluster: Cluster, volume: Obj, reason: str) -> None:
-    cluster.objects["persistentvolumeclaims", "unbound"] = {"spec": {}, "status": {"phase": "Pending"}}
     with pytest.raises(VolumeFailed) as failed:
         cluster.set_up({"name": "v", **volume})
     assert str(failed.value).startswith(f'MountVolume.SetUp failed for volume "v" : {reason}')
@@ -139,6 +138,42 @@ def test_claims_lead_to_the_directory_of_their_volume(cluster: Cluster, tmp_path
         cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
         ready = cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
         assert ready["v"] == Volume(directory, read_only=True)
+
+
+def test_claim_that_leads_nowhere_is_told_as_such(cluster: Cluster) -> None:
+    cluster.objects["persistentvolumeclaims", "unbound"] = {"spec": {}, "status": {"phase": "Pending"}}
+    cluster.objects["persistentvolumeclaims", "lost"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "raw"] = {"spec": {"volumeName": "raw"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumes", "raw"] = {"spec": {"volumeMode": "Block", "local": {"path": "/dev/x"}}}
+    of_claim = "failed to process volumes=[v]: error processing PVC default/"
+    for name, told in (
+        ("no", f'{of_claim}no: failed to fetch PVC from API server: persistentvolumeclaims "no" not found'),
+        ("unbound", f"{of_claim}unbound: PVC is not bound"),
+        ("lost", f'{of_claim}lost: failed to fetch PV pv from API server: persistentvolumes "pv" not found'),
+        ("raw", "raw block volumes are not supported"),
+    ):
+        with pytest.raises(VolumeFailed) as failed:
+            cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": name}})
+        assert str(failed.value).startswith("Unable to attach or mount volumes: unmounted volumes=[v], ")
+        assert str(failed.value).endswith(told)
+
+
+def test_volume_for_one_pod_is_not_mounted_by_another_until_that_is_over(cluster: Cluster, tmp_path: Path) -> None:
+    source = {"accessModes": ["ReadWriteOncePod"], "nfs": {"server": "s", "path": str(tmp_path)}}
+    cluster.objects["persistentvolumes", "pv"] = {"metadata": {"name": "pv"}, "spec": source}
+    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
+    first, second = (pod(volumes=[volume], metadata={"name": name, "uid": name}) for name in ("first", "second"))
+    cluster.objects["pods", "first"] = first
+    context = cluster.context()
+    set_up(first, replace(context, directory=tmp_path / "pods/first"))
+    set_up(first, replace(context, directory=tmp_path / "pods/first"))
+    with pytest.raises(VolumeFailed) as failed:
+        set_up(second, replace(context, directory=tmp_path / "pods/second"))
+    told = "volume uses the ReadWriteOncePod access mode and is already in use by another pod"
+    assert str(failed.value) == f'MountVolume.SetUp failed for volume "pv" : {told}'
+    cluster.objects["pods", "first"] = {**first, "status": {"phase": "Succeeded"}}
+    set_up(second, replace(context, directory=tmp_path / "pods/second"))
 
 
 def test_empty_dir_is_writable_by_all_and_goes_with_the_pod(cluster: Cluster) -> None:
@@ -221,13 +256,24 @@ def test_sub_path_is_made_below_the_volume(tmp_path: Path) -> None:
     assert (root / "x/b").is_dir()
 
 
-@pytest.mark.parametrize("below", ["../out", "/abs", "link/x"])
-def test_sub_path_cannot_leave_the_volume(tmp_path: Path, below: str) -> None:
+@pytest.mark.parametrize(
+    ("below", "told"),
+    [
+        ("../out", "unable to provision SubPath `../out`: must not contain '..'"),
+        ("/abs", "error SubPath `/abs` must not be an absolute path"),
+        ("link", 'failed to prepare subPath for volumeMount "v" of container "web"'),
+        ("link/no", 'failed to create subPath directory for volumeMount "v" of container "web"'),
+        ("file/x", 'failed to create subPath directory for volumeMount "v" of container "web"'),
+    ],
+)
+def test_sub_path_cannot_leave_the_volume(tmp_path: Path, below: str, told: str) -> None:
     root = tmp_path / "v"
     root.mkdir()
     (root / "link").symlink_to("/tmp")
-    with pytest.raises(ConfigError):
+    (root / "file").touch()
+    with pytest.raises(ConfigError) as failed:
         mount_of({"subPath": below}, Volume(root), tmp_path)
+    assert str(failed.value) == told
 
 
 def test_token_of_a_service_account_that_is_gone_is_a_volume_error() -> None:

@@ -1,0 +1,52 @@
+"""Paths of this machine as volumes. After upstream's host path types (`pkg/volume/hostpath`)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubelite.node.volume_payload import VolumeError
+from kubelite.objects.meta import Obj
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume that is ready to be mounted."""
+
+    path: Path
+    read_only: bool = False
+    create: bool = False  # the engine makes the directory when it is missing
+
+
+def existing(path: str) -> Path:
+    if not os.path.isdir(path):
+        raise VolumeError(f"mount failed: {path} is not a directory on this machine")
+    return Path(path)
+
+
+_CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
+    "Directory": (stat.S_ISDIR, "directory"),
+    "DirectoryOrCreate": (stat.S_ISDIR, "directory"),
+    "File": (stat.S_ISREG, "file"),
+    "FileOrCreate": (stat.S_ISREG, "file"),
+    "Socket": (stat.S_ISSOCK, "socket file"),
+    "CharDevice": (stat.S_ISCHR, "character device"),
+    "BlockDevice": (stat.S_ISBLK, "block device"),
+}
+
+
+def host_path(source: Obj) -> Volume:
+    path, kind = Path(source["path"]), source.get("type") or ""
+    if not kind:
+        return Volume(path, create=True)
+    if kind == "DirectoryOrCreate" and not path.exists():
+        path.mkdir(parents=True, mode=0o755)
+    if kind == "FileOrCreate" and not path.exists():
+        path.touch(mode=0o644)
+    matches, word = _CHECKS[kind]
+    if not path.exists() or not matches(path.stat().st_mode):
+        raise VolumeError(f"hostPath type check failed: {path} is not a {word}")
+    return Volume(path)
