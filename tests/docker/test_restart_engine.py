@@ -38,18 +38,27 @@ def scratch(bridge: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
             options=(f"--bridge={bridge}", "--iptables=false", "--ip-masq=false"),
         )
         try:
-            copy_images(made)
+            save_images(directory)
+            load_images(made)
             yield made
         finally:
             daemon.stop(daemon=made)
 
 
-def copy_images(to: Daemon) -> None:
+def save_images(directory: Path) -> None:
     source = find()
     assert source is not None
-    with contextlib.closing(connect(source)) as old, contextlib.closing(connect(daemon.start(daemon=to))) as new:
+    with contextlib.closing(connect(source)) as engine:
         for reference in (images.PAUSE, images.KUBELITE, images.TOOLS):
-            new.images.load(old.images.get(reference).save(named=reference))
+            with (directory / f"{reference.replace('/', '-')}.tar").open("wb") as file:
+                file.writelines(engine.images.get(reference).save(named=reference))
+
+
+def load_images(engine: Daemon) -> None:
+    with contextlib.closing(connect(daemon.start(daemon=engine))) as client:
+        for path in engine.log.parent.glob("*.tar"):
+            with path.open("rb") as file:
+                client.images.load(file)
 
 
 @pytest.fixture
@@ -97,7 +106,7 @@ def test_node_is_not_ready_while_the_engine_is_away(scratch: Daemon, cluster: Cl
     assert "NotReady" in told.stdout
     assert f"none answers at unix://{scratch.sockets[0]}" in told.stdout or "where none answers" in told.stdout
     assert "where none answers" in cluster.command("up").stderr
-    assert "a container engine" in cluster.command("delete").stderr
+    assert "doesn't answer, so the containers of cluster" in cluster.command("delete").stderr
     daemon.start(daemon=scratch)
     eventually(lambda: ready_condition(cluster)["status"] == "True")
     eventually(lambda: taints(cluster) == set())
@@ -141,7 +150,7 @@ def test_engine_whose_data_were_wiped_gets_the_pods_anew(scratch: Daemon, cluste
     cluster.run("down")
     daemon.stop(daemon=scratch)
     shutil.rmtree(scratch.data_root)
-    copy_images(scratch)
+    load_images(scratch)
     cluster.up()
     cluster.settled("web", 2)
     assert cluster.execute("web-0", "cat", "/data/lives") == f"{lives}web-0\n"
