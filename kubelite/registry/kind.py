@@ -93,7 +93,7 @@ class Kind:
     verbs: Sequence[str] = STANDARD_VERBS
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
     status_metadata: Sequence[str] = ("labels", "annotations")  # what a write of the status may change of the metadata
-    counts_generations: bool = False  # metadata.generation, though it has no status
+    counts_generations: bool | None = None  # has metadata.generation; None: in a named group with a status apart
     orphans_by_default: bool = False  # a DELETE that says nothing of dependents leaves them behind
     returns_deleted: bool = False  # DELETE answers with the object that is gone, not with a Status
     create_on_update: bool = False  # PUT of a missing object creates it

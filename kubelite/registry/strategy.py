@@ -32,8 +32,10 @@ def generated_name(base: str) -> str:
 
 
 def counts_generations(kind: Kind) -> bool:
-    """Which kinds carry metadata.generation: those of the API groups that have a spec and a status apart, and a few."""
-    return kind.counts_generations or (bool(kind.group) and "status" in kind.subresources)
+    """Which kinds carry metadata.generation: most of the API groups' that have a spec and a status apart, and a few."""
+    if kind.counts_generations is not None:
+        return kind.counts_generations
+    return bool(kind.group) and "status" in kind.subresources
 
 
 def stamp_created(kind: Kind, obj: Obj, uid: str, now: datetime) -> None:

@@ -16,6 +16,8 @@ from kubelite.registry.kinds.endpoints import ENDPOINTS
 from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
 from kubelite.registry.kinds.event import EVENT
 from kubelite.registry.kinds.event_v1 import EVENT_V1
+from kubelite.registry.kinds.horizontalpodautoscaler import HORIZONTAL_POD_AUTOSCALER
+from kubelite.registry.kinds.horizontalpodautoscaler_v1 import HORIZONTAL_POD_AUTOSCALER_V1
 from kubelite.registry.kinds.ingress import INGRESS, INGRESS_CLASS
 from kubelite.registry.kinds.job import JOB
 from kubelite.registry.kinds.lease import LEASE
@@ -63,6 +65,8 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
     CRON_JOB,
     JOB,
     LEASE,

@@ -35,6 +35,9 @@ BODIES: dict[str, dict[str, Any]] = {
         "reportingInstance": "i",
         "regarding": {"kind": "Pod", "namespace": "default", "name": "p"},
     },
+    "horizontalpodautoscalers.autoscaling": {
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+    },
     "ingressclasses.networking.k8s.io": {"spec": {"controller": "example.com/c"}},
     "ingresses.networking.k8s.io": {"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}},
     "jobs.batch": {"spec": {"template": {**POD_TEMPLATE, "spec": {**pod()["spec"], "restartPolicy": "Never"}}}},
