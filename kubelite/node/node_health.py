@@ -85,9 +85,10 @@ class NodeHealth:
         return True
 
     def _is_due(self, node: Obj) -> bool:
-        ready = meta.condition((node.get("status") or {}).get("conditions"), "Ready")
-        beat = (ready or {}).get("lastHeartbeatTime")
-        return beat is None or self._now() - meta.parse_time(beat) >= REPORT
+        status = node.get("status") or {}
+        beat = (meta.condition(status.get("conditions"), "Ready") or {}).get("lastHeartbeatTime")
+        grown = status.get("capacity") != status.get("allocatable")  # by an extended resource, say
+        return grown or beat is None or self._now() - meta.parse_time(beat) >= REPORT
 
     async def _post(self, node: Obj, answers: bool) -> None:
         old = node.get("status") or {}

@@ -41,7 +41,9 @@ def _architecture(info: Mapping[str, Any]) -> str:
 
 def node_status(settings: Settings, info: Mapping[str, Any], version: str, now: datetime, old: Obj) -> Obj:
     """status of the Node from the engine's `info`; conditions keep their transition times."""
+    # What others have written beside them (extended resources) stays, and can be had.
     resources = {
+        **(old.get("capacity") or {}),
         "cpu": str(info.get("NCPU", 1)),
         "ephemeral-storage": f"{int(info.get(DISK_TOTAL, 0)) // 1024}Ki",
         "hugepages-1Gi": "0",
@@ -54,9 +56,8 @@ def node_status(settings: Settings, info: Mapping[str, Any], version: str, now: 
         conditions = _beat(conditions, {"type": kind, "status": "False", "reason": reason, "message": message}, now)
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
     return {
-        # What others have written beside them (extended resources) stays.
-        "capacity": {**(old.get("capacity") or {}), **resources},
-        "allocatable": {**(old.get("allocatable") or {}), **resources},
+        "capacity": resources,
+        "allocatable": resources,
         "conditions": _beat(conditions, ready, now),
         "addresses": [
             {"type": "InternalIP", "address": str(settings.gateway)},

@@ -1,15 +1,15 @@
-"""PriorityClasses, kept for the manifests that bring them."""
+"""PriorityClasses: rules, the Table. What they give to pods is in `pod_admission`; the scheduler goes by it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, forbidden_field
+from kubelite.errors import FieldError, forbidden, forbidden_field
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
-from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Reader
 from kubelite.registry.printing import age
 
 SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
@@ -19,6 +19,14 @@ _HIGHEST_USER_PRIORITY = 1_000_000_000
 def _default(priority: Obj) -> None:
     priority["preemptionPolicy"] = priority.get("preemptionPolicy") or "PreemptLowerPriority"
     priority.setdefault("value", 0)
+
+
+def _admit(new: Obj, old: Obj | None, reader: Reader) -> None:
+    """One class at most is everybody's."""
+    others = [found for found in reader.list("priorityclasses") if found.get("globalDefault")]
+    if new.get("globalDefault") and others and (old is None or meta.name(others[0]) != meta.name(new)):
+        text = f"PriorityClass {meta.name(others[0])} is already marked as default. Only one default can exist"
+        raise forbidden("priorityclasses", meta.name(new), text, "scheduling.k8s.io")
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
@@ -65,6 +73,7 @@ PRIORITY_CLASS = Kind(
     ),
     row=_row,
     default=_default,
+    admit=_admit,
     validate=_validate,
     counts_generations=True,
 )

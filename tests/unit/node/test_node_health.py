@@ -74,3 +74,14 @@ async def test_node_that_was_deleted_is_not_made_anew(registry: Registry, health
     registry.delete("nodes", None, registry.settings.node_name)
     await health.check()
     assert registry.find("nodes", None, registry.settings.node_name) is None
+
+
+async def test_an_extended_resource_of_the_capacity_can_be_had(registry: Registry, health: NodeHealth) -> None:
+    name = registry.settings.node_name
+    registry.patch("nodes", None, name, {"status": {"capacity": {"example.com/dongle": "4"}}}, "status")
+    await health.check()
+    status = registry.get("nodes", None, name)["status"]
+    assert status["allocatable"]["example.com/dongle"] == status["capacity"]["example.com/dongle"] == "4"
+    registry.patch("nodes", None, name, {"status": {"capacity": {"example.com/dongle": None}}}, "status")
+    await health.check()
+    assert "example.com/dongle" not in registry.get("nodes", None, name)["status"]["allocatable"]

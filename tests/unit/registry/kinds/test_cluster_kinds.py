@@ -2,6 +2,7 @@
 
 import pytest
 
+from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.event import EVENT
 from kubelite.registry.kinds.lease import LEASE
@@ -188,6 +189,17 @@ def test_priority_class_row_and_limits(cluster, now, refused) -> None:
     assert refused(lambda: cluster.create(PRIORITY_CLASS, system | {"value": 1})) == [
         "metadata.name: Forbidden: priority class names with 'system-' prefix are reserved for system use only"
     ]
+
+
+def test_only_one_priority_class_is_the_default(cluster) -> None:
+    first = cluster.create(PRIORITY_CLASS, {"metadata": {"name": "first"}, "value": 10, "globalDefault": True})
+    cluster.update(PRIORITY_CLASS, first, lambda obj: obj.update(description="still the default"))
+    told = "PriorityClass first is already marked as default. Only one default can exist"
+    with pytest.raises(StatusError, match=told):
+        cluster.create(PRIORITY_CLASS, {"metadata": {"name": "second"}, "value": 20, "globalDefault": True})
+    second = cluster.create(PRIORITY_CLASS, {"metadata": {"name": "second"}, "value": 20})
+    with pytest.raises(StatusError, match=told):
+        cluster.update(PRIORITY_CLASS, second, lambda obj: obj.update(globalDefault=True))
 
 
 RULE = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
