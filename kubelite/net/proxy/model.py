@@ -41,6 +41,7 @@ class Service:
     internal_local: bool = False
     external_local: bool = False
     source_ranges: tuple[str, ...] = ()
+    health_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def service(obj: dict[str, Any]) -> Service:
         internal_local=spec.get("internalTrafficPolicy") == "Local",
         external_local=spec.get("externalTrafficPolicy") == "Local",
         source_ranges=_ipv4(spec.get("loadBalancerSourceRanges") or ()),
+        health_port=spec.get("healthCheckNodePort") or 0,
     )
 
 

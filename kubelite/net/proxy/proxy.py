@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from kubelite.net.kind import Key
 from kubelite.net.proxy import bridge, conntrack, nft
-from kubelite.net.proxy.health import Health
+from kubelite.net.proxy.health import Checks, Health
 from kubelite.net.proxy.index import Index
 from kubelite.net.proxy.ports import Ports
 from kubelite.net.proxy.report import Reporter
@@ -35,6 +35,7 @@ class Proxy:
         self._index = Index()
         self._ruleset = Ruleset(ground)
         self._ports = Ports()
+        self._checks = Checks(health)
         self._taken: dict[Key, frozenset[Listen]] = {}
         self._in_kernel = False
         self._remove = False
@@ -63,6 +64,7 @@ class Proxy:
             if self._index.synced:
                 self._sync(self._index.touched())
         self._ports.close()
+        self._checks.close()
         if self._remove:
             if self._ground.table in nft.tables():
                 nft.apply(f"delete table ip {self._ground.table}")
@@ -100,6 +102,8 @@ class Proxy:
         if not self._apply(script):
             return
         self._ports.seal()
+        for key in keys:
+            self._check(key)
         self._forget(before, after)
         if script:
             log.info("%d services changed, in the kernel after %.0f ms", len(keys), 1000 * (time.monotonic() - began))
@@ -114,6 +118,13 @@ class Proxy:
         if taken:
             self._taken[key] = taken
         return fragment(service, self._index.slices(key), self._ground, taken)
+
+    def _check(self, key: Key) -> None:
+        """Tell load balancers how many ready pods of the Service there are on this node."""
+        service = self._index.service(key)
+        endpoints = (endpoint for part in self._index.slices(key) for endpoint in part.endpoints)
+        here = {one.address for one in endpoints if one.ready and one.node == self._ground.node}
+        self._checks.put(key, service.health_port if service else 0, len(here))
 
     def _apply(self, script: str) -> bool:
         """The difference where the table is as we left it, else the whole; the verdict goes to whom it may concern."""

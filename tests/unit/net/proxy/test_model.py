@@ -28,6 +28,7 @@ def test_service_with_everything() -> None:
         internalTrafficPolicy="Local",
         externalTrafficPolicy="Local",
         loadBalancerSourceRanges=["10.0.0.0/8", " 192.168.0.0/16"],
+        healthCheckNodePort=32000,
     )
     obj["status"] = {"loadBalancer": {"ingress": [{"ip": "172.30.0.1"}, {"ip": "172.30.0.9", "ipMode": "Proxy"}]}}
     assert service(obj) == Service(
@@ -41,6 +42,7 @@ def test_service_with_everything() -> None:
         internal_local=True,
         external_local=True,
         source_ranges=("10.0.0.0/8", "192.168.0.0/16"),
+        health_port=32000,
     )
 
 

@@ -8,12 +8,13 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from kubelite.net.proxy import bridge, conntrack, nft, proxy
-from kubelite.net.proxy.health import Health
+from kubelite.net.proxy.health import Checks, Health
 from kubelite.net.proxy.model import Endpoint, Port, Service, Slice, SlicePort
 from kubelite.net.proxy.proxy import Proxy
 from kubelite.net.rules import Ground, Listen, Target
@@ -144,6 +145,19 @@ def answer(running: Running, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def test_load_balancers_are_told_of_ready_pods_on_this_node(
+    kernel: Kernel, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+    monkeypatch.setattr(Checks, "put", lambda checks, key, port, endpoints: told.put((port, endpoints)))
+    ready, elsewhere = Endpoint("172.30.0.5", "n1"), Endpoint("172.30.0.6", "n2")
+    leaving = Endpoint("172.30.0.7", "n1", ready=False, terminating=True)
+    running.listed(replace(service(), health_port=32000))
+    assert told.get(timeout=SECONDS) == (32000, 0)
+    running.put(replace(part(), endpoints=(ready, elsewhere, leaving)))
+    assert told.get(timeout=SECONDS) == (32000, 1)
 
 
 def test_kernel_without_nftables_is_told_and_tried_again(kernel: Kernel, running: Running) -> None:
