@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,11 +12,12 @@ from aiohttp import web
 
 from kubelite import errors
 from kubelite.api.path import Target
-from kubelite.node.process import Process
+from kubelite.node.process import Process, ProcessFactory
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
 from kubelite.streams.attach import serve_attach
+from kubelite.streams.command import missing_container
 from kubelite.streams.exec import serve_exec
 from kubelite.streams.logs import serve_logs
 from kubelite.streams.portforward import serve_portforward
@@ -31,6 +32,7 @@ class LogOptions:
     tail: int | None = None
     since: str | None = None  # RFC 3339
     timestamps: bool = False
+    limit: int | None = None
 
 
 class PodStreams(Protocol):
@@ -98,37 +100,38 @@ class Pods:
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         query = request.query
         container = chosen_container(stored.object, query.get("container", ""))
-        options = log_options(query, self._registry.now().timestamp())
+        options = log_options(query, self._registry.now().timestamp(), target.name)
         pod = self._pod(target)
         previous = _is_true(query, "previous")
         found = self._streams.container_id(pod, container, previous=previous)
         if found is None:
             raise _no_log(pod, container, previous)
-        limit = query.get("limitBytes")
         chunks = await self._streams.logs(found, options)
-        return await serve_logs(request, chunks, limit_bytes=int(limit) if limit else None)
+        return await serve_logs(request, chunks, limit_bytes=options.limit)
 
-    def _running(self, request: web.Request, target: Target) -> str:
+    def _starting(
+        self, request: web.Request, target: Target, work: Callable[[str], Awaitable[Process]]
+    ) -> ProcessFactory:
+        """`work` on the container that is asked for, if it runs."""
         pod = self._pod(target)
         container = chosen_container(pod, request.query.get("container", ""))
         found = self._streams.container_id(pod, container)
         if found is None or "running" not in container_status(pod, container).get("state", {}):
-            message = f'unable to upgrade connection: container not found ("{container}")'
-            raise errors.StatusError(500, "InternalError", message)
-        return found
+            return missing_container(request, container)
+        return lambda: work(found)
 
     async def exec(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = StreamOptions.from_query(request.query)
         command = request.query.getall("command", [])
         if not command:
             raise errors.bad_request("you must specify at least one command for the container")
-        container = self._running(request, target)
-        return await serve_exec(request, lambda: self._streams.exec(container, command, options), options)
+        start = self._starting(request, target, lambda found: self._streams.exec(found, command, options))
+        return await serve_exec(request, start, options)
 
     async def attach(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = StreamOptions.from_query(request.query)
-        container = self._running(request, target)
-        return await serve_attach(request, lambda: self._streams.attach(container, options), options)
+        start = self._starting(request, target, lambda found: self._streams.attach(found, options))
+        return await serve_attach(request, start, options)
 
     async def port_forward(self, request: web.Request, target: Target) -> web.StreamResponse:
         pod = self._pod(target)
@@ -138,24 +141,53 @@ class Pods:
         return await serve_portforward(request, lambda port: self._streams.connect(pod, port), meta.uid(pod))
 
 
-def log_options(query: Mapping[str, str], now: float) -> LogOptions:
+def log_options(query: Mapping[str, str], now: float, pod: str = "") -> LogOptions:
     """From a log request's query; `now` is in seconds since the epoch, for sinceSeconds."""
-    tail, seconds, since = query.get("tailLines"), query.get("sinceSeconds"), query.get("sinceTime")
-    try:
-        tail_lines = int(tail) if tail else None
-        since_seconds = int(seconds) if seconds else None
-    except ValueError as error:
-        raise errors.bad_request(f"unable to decode query: {error}") from None
-    if since_seconds is not None:
-        if since:
-            raise errors.bad_request("at most one of `sinceTime` or `sinceSeconds` may be specified")
-        since = _rfc3339(now - since_seconds)
+    tail, seconds = _number(query, "tailLines"), _number(query, "sinceSeconds")
+    since, limit = _moment(query.get("sinceTime")), _number(query, "limitBytes")
+    wrong = []
+    if tail is not None and tail < 0:
+        wrong.append(errors.invalid_value("tailLines", tail, "must be greater than or equal to 0"))
+    if limit is not None and limit < 1:
+        wrong.append(errors.invalid_value("limitBytes", limit, "must be greater than 0"))
+    if seconds is not None and since:
+        wrong.append(errors.forbidden_field("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif seconds is not None and seconds < 1:
+        wrong.append(errors.invalid_value("sinceSeconds", seconds, "must be greater than 0"))
+    if wrong:
+        raise errors.invalid("PodLogOptions", pod, wrong)
     return LogOptions(
         follow=_is_true(query, "follow"),
-        tail=tail_lines if tail_lines is None or tail_lines >= 0 else None,
-        since=since or None,
+        tail=tail,
+        since=_rfc3339(now - seconds) if seconds is not None else since,
         timestamps=_is_true(query, "timestamps"),
+        limit=limit,
     )
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _moment(text: str | None) -> str | None:
+    """RFC 3339, with a zone."""
+    if not text:
+        return None
+    try:
+        aware = meta.parse_time(text).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise errors.bad_request(
+            f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
+        )
+    return text
 
 
 def _rfc3339(seconds: float) -> str:

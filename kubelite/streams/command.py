@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from kubelite.node.process import ProcessFactory
+from kubelite.node.process import Process, ProcessFactory
+from kubelite.node.runtime import NoSuchContainer
 from kubelite.streams import channels, session
 from kubelite.streams.remote import SPDY_PROTOCOLS, ChannelRemote, SpdyRemote, StreamOptions
 from kubelite.streams.spdy_connection import SpdyConnection
@@ -13,11 +14,26 @@ from kubelite.streams.upgrade import (
     is_websocket,
     negotiate,
     require_upgrade,
+    subprotocols,
     upgrade_to_spdy,
     upgrade_to_websocket,
 )
 
 _CHANNEL_PROTOCOLS = {protocol.name: protocol for protocol in channels.REMOTE_COMMAND}
+_TRANSLATED = [protocol.name for protocol in channels.REMOTE_COMMAND if protocol.closes_channels]
+
+
+def missing_container(request: web.Request, name: str) -> ProcessFactory:
+    """For a container that doesn't run. A client of v5 hears of it over its WebSocket, others in plain text, as from a
+    node's kubelet."""
+    message = f'container not found ("{name}")'
+    if not is_websocket(request) or not any(offered in _TRANSLATED for offered in subprotocols(request)):
+        raise web.HTTPInternalServerError(text=message)
+
+    async def start() -> Process:
+        raise NoSuchContainer(f"unable to upgrade connection: {message}")
+
+    return start
 
 
 async def serve_command(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from kubelite.node.process import Process, ProcessFactory
-from kubelite.node.runtime import EngineError
+from kubelite.node.runtime import EngineError, NoSuchContainer
 from kubelite.streams.remote import Remote, Status
 
 SUCCESS: Status = {"metadata": {}, "status": "Success"}
@@ -21,6 +21,9 @@ async def run(remote: Remote, start: ProcessFactory, status_of: StatusOf, doing:
     action in the answer when it fails."""
     try:
         process = await start()
+    except NoSuchContainer as error:
+        await _finish(remote, internal_error(str(error)))
+        return
     except EngineError as error:
         await _finish(remote, internal_error(f"error {doing} container: {error}"))
         return

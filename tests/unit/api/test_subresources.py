@@ -235,14 +235,33 @@ async def test_logs_are_plain_text(call: Caller, bound: str, streams: FakeStream
     [
         ("container=x", "container x is not valid for pod web"),
         ("previous=true", 'previous terminated container "c" in pod "web" not found'),
-        ("tailLines=x", "unable to decode query"),
-        ("sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z", "at most one of `sinceTime` or `sinceSeconds`"),
+        ("tailLines=x", 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ("sinceTime=x", 'parsing time "x"'),
     ],
 )
 async def test_logs_that_cannot_be_had(call: Caller, bound: str, query: str, message: str) -> None:
     answer = await call.get(f"{bound}/log?{query}")
     assert answer.status == 400
     assert message in answer.message
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("tailLines=-1", "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ("limitBytes=0", "limitBytes: Invalid value: 0: must be greater than 0"),
+        ("sinceSeconds=0", "sinceSeconds: Invalid value: 0: must be greater than 0"),
+        (
+            "sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z",
+            "at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ),
+    ],
+)
+async def test_log_options_are_checked(call: Caller, bound: str, query: str, message: str) -> None:
+    answer = await call.get(f"{bound}/log?{query}")
+    assert answer.status == 422
+    assert answer.message.startswith('PodLogOptions "web" is invalid: ')
+    assert answer.message.endswith(message)
 
 
 async def test_logs_of_a_container_that_has_not_started(call: Caller, bound: str, streams: FakeStreams) -> None:
@@ -257,7 +276,7 @@ async def test_logs_of_a_container_that_has_not_started(call: Caller, bound: str
 
 async def test_streams_need_a_running_container(call: Caller, bound: str) -> None:
     answer = await call("POST", f"{bound}/exec?command=ls&stdout=true")
-    assert (answer.status, answer.message) == (500, 'unable to upgrade connection: container not found ("c")')
+    assert (answer.status, answer.content) == (500, b'container not found ("c")')
     assert (
         await call("POST", f"{bound}/exec?stdout=true")
     ).message == "you must specify at least one command for the container"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 from aiohttp import web
 
 from kubelite.streams.logs import serve_logs
+
+
+BASE64 = "base64.binary.k8s.io"
 
 
 async def lines() -> AsyncGenerator[bytes, None]:
@@ -66,3 +70,14 @@ async def test_quiet_log_that_is_followed_answers_at_once_and_ends_with_its_clie
     assert answer.status == 200
     answer.close()
     await ended.wait()
+
+
+@pytest.mark.parametrize(("protocols", "kind"), [((), "binary"), (("binary.k8s.io",), "binary"), ((BASE64,), "text")])
+async def test_log_comes_in_messages_over_a_websocket(serve: Any, protocols: tuple[str, ...], kind: str) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await serve_logs(request, lines())
+
+    socket = await (await serve(handler)).ws_connect("/log", protocols=protocols)
+    messages = [message.data async for message in socket]
+    received = messages if kind == "binary" else [base64.b64decode(message) for message in messages]
+    assert received == [b"", b"line 0\n", b"line 1\n", b"line 2\n"]

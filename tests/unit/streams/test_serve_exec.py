@@ -15,6 +15,7 @@ from kubelite.node.process import STDERR, STDOUT, ProcessFactory
 from kubelite.node.runtime import EngineError
 from kubelite.streams import pipe
 from kubelite.streams.attach import serve_attach
+from kubelite.streams.command import missing_container
 from kubelite.streams.exec import serve_exec
 from kubelite.streams.remote import StreamOptions
 from kubelite.streams.session import terminal_sizes
@@ -334,3 +335,17 @@ def test_request_for_no_stream_is_refused() -> None:
 )
 def test_terminal_sizes_in_a_stream(text: bytes, sizes: list[tuple[int, int]], rest: bytes) -> None:
     assert terminal_sizes(text) == (sizes, rest)
+
+
+async def test_container_that_does_not_run_is_told_as_each_client_understands(serve: Any) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        start = missing_container(request, "app")
+        return await serve_exec(request, start, StreamOptions.from_query(request.query))
+
+    client = await serve(handler)
+    received, _ = await channel_messages(await client.ws_connect(ALL, protocols=("v5.channel.k8s.io",)))
+    status = json.loads(received[3])
+    why = 'unable to upgrade connection: container not found ("app")'
+    assert (status["message"], status["code"]) == (f"Internal error occurred: {why}", 500)
+    answer = await client.get(ALL)
+    assert (answer.status, await answer.text()) == (500, 'container not found ("app")')
