@@ -30,14 +30,19 @@ def service_ranges(networks: Iterable[Mapping[str, Any]]) -> list[IPv4Network]:
 
 
 def host_networks() -> list[IPv4Network]:
-    """What the host routes already, but for its default route (/proc/net/route; empty where there is none)."""
+    """What the host routes already, but for its default route."""
+    return [network for network, _ in host_routes()]
+
+
+def host_routes(table: Path = Path("/proc/net/route")) -> list[tuple[IPv4Network, str]]:
+    """Networks with their interfaces; none where the kernel has no such table."""
     found = []
     with contextlib.suppress(OSError):
-        for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        for line in table.read_text().splitlines()[1:]:
             columns = line.split()
             address, mask = (socket.inet_ntoa(bytes.fromhex(columns[at])[::-1]) for at in (1, 7))
             if mask != "0.0.0.0":
-                found.append(IPv4Network(f"{address}/{mask}", strict=False))
+                found.append((IPv4Network(f"{address}/{mask}", strict=False), columns[0]))
     return found
 
 

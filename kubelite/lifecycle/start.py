@@ -16,7 +16,15 @@ from kubelite.engine.find import Endpoint
 from kubelite.engine.locks import exclusive
 from kubelite.lifecycle.home_engine import remember
 from kubelite.lifecycle.lock import alone
-from kubelite.lifecycle.ranges import free_network, free_port, host_networks, nameservers, service_ranges, subnets
+from kubelite.lifecycle.ranges import (
+    free_network,
+    free_port,
+    host_networks,
+    host_routes,
+    nameservers,
+    service_ranges,
+    subnets,
+)
 from kubelite.lifecycle.state import running_pid, status
 
 if TYPE_CHECKING:
@@ -78,21 +86,34 @@ def cluster_images() -> Any:
 
 def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
-    from kubelite.node.docker_network import NetworkRefused, ensure_network
-
     if (existing := Settings.load(settings.name, settings.home)) is not None:
         settings = existing
         if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
             raise StartFailed(f"its API port {settings.api_port} is in use by another program")
+        _ensure_network(settings, client)
         return settings
     with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):
         chosen = _choose(settings, client, progress)
-        try:
-            ensure_network(client.api, chosen)  # now, so that clusters that start at the same time see it
-        except NetworkRefused as error:
-            raise StartFailed(str(error)) from None
+        _ensure_network(chosen, client)  # now, so that clusters that start at the same time see it
         chosen.save()
     return chosen
+
+
+def _ensure_network(settings: Settings, client: docker.DockerClient) -> None:
+    """A route that is there without the network leads elsewhere, or nowhere: an engine that was wiped leaves some."""
+    from kubelite.node.docker_network import NetworkRefused, ensure_network, own_networks
+
+    try:
+        taken = {interface for network, interface in host_routes() if network.overlaps(settings.pod_cidr)}
+        if taken and not own_networks(client.api, settings):
+            names = ", ".join(sorted(taken))
+            raise NetworkRefused(
+                f"network {settings.network} is gone from the engine, and its range {settings.pod_cidr} is taken by "
+                f"{names}; if that is a left-over of an engine: ip link delete {names}"
+            )
+        ensure_network(client.api, settings)
+    except NetworkRefused as error:
+        raise StartFailed(str(error)) from None
 
 
 def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:

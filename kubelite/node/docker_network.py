@@ -16,7 +16,7 @@ class NetworkRefused(Exception):
 
 def ensure_network(client: docker.APIClient, settings: Settings) -> None:
     """Make the bridge network unless it is there."""
-    found = _own_networks(client, settings)
+    found = own_networks(client, settings)
     if not found:
         _create(client, settings)
     for network in found:
@@ -30,14 +30,15 @@ def ensure_network(client: docker.APIClient, settings: Settings) -> None:
 
 def remove_network(client: docker.APIClient, settings: Settings) -> None:
     """No error when it is gone."""
-    for network in _own_networks(client, settings):
+    for network in own_networks(client, settings):
         try:
             client.remove_network(network["Id"])
         except NotFound:
             continue
 
 
-def _own_networks(client: docker.APIClient, settings: Settings) -> list[dict[str, Any]]:
+def own_networks(client: docker.APIClient, settings: Settings) -> list[dict[str, Any]]:
+    """The engine's networks that are the cluster's; one at most, if nobody meddled."""
     label = f"{LABEL_CLUSTER}={settings.name}"
     found = client.networks(filters={"label": label})
     return [network for network in found if network["Name"] == settings.network]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -151,6 +152,9 @@ def test_engine_whose_data_were_wiped_gets_the_pods_anew(scratch: Daemon, cluste
     daemon.stop(daemon=scratch)
     shutil.rmtree(scratch.data_root)
     load_images(scratch)
+    refused = cluster.command("up")
+    assert f"its range {cluster.settings.pod_cidr} is taken by br-" in refused.stderr
+    subprocess.run(refused.stderr.partition("engine: ")[2].splitlines()[0].split(), check=True)
     cluster.up()
     cluster.settled("web", 2)
     assert cluster.execute("web-0", "cat", "/data/lives") == f"{lives}web-0\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubelite.engine import EngineError
-from kubelite.lifecycle.ranges import free_network, free_port, nameservers, service_ranges, subnets
+from kubelite.lifecycle.ranges import free_network, free_port, host_routes, nameservers, service_ranges, subnets
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,14 @@ def test_nameservers_of_the_host_count_as_taken(tmp_path: Path) -> None:
     assert found == [IPv4Network("10.255.255.53/32")]
     wanted = IPv4Network("10.255.0.0/16")
     assert free_network(wanted, found, "service range") == IPv4Network("10.0.0.0/16")
+
+
+def test_routes_of_the_host_are_read_with_their_interfaces(tmp_path: Path) -> None:
+    table = tmp_path / "route"
+    table.write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+        "eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\n"
+        "br-1\t00001AAC\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"
+    )
+    assert host_routes(table) == [(IPv4Network("172.26.0.0/24"), "br-1")]
+    assert host_routes(tmp_path / "missing") == []
