@@ -12,7 +12,6 @@ from aiohttp import web
 
 from kubelite.streams.logs import serve_logs
 
-
 BASE64 = "base64.binary.k8s.io"
 
 
