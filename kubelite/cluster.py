@@ -26,6 +26,7 @@ from kubelite.api.pods import Pods
 from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.apiserver_objects import ApiserverObjects
+from kubelite.controllers.autoscaler import AutoscalerController
 from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
@@ -114,6 +115,7 @@ class Cluster:
             token=self._service_account_token,
             addresses=Allocator(settings.pod_cidr),
         )
+        self._usages = Usages(self._runtime, self._kubelet)
 
     def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
         found = self.registry.get("serviceaccounts", namespace, account)
@@ -174,6 +176,7 @@ class Cluster:
             JobController(registry, recorder("job-controller")),
             CronJobController(registry, recorder("cronjob-controller")),
             TtlAfterFinished(registry, recorder("ttl-after-finished-controller")),
+            AutoscalerController(registry, recorder("horizontal-pod-autoscaler"), self._usages),
             DisruptionController(registry, recorder("controllermanager")),
             StaleDisruptions(registry, recorder("controllermanager")),
             EndpointSliceController(registry, recorder("endpoint-slice-controller")),
@@ -229,8 +232,8 @@ class Cluster:
 
     async def _start_api(self) -> web.AppRunner:
         streams = NodeStreams(self._client, self._kubelet)
-        usages = Usages(self._runtime, self._kubelet)
-        api = Api(self.registry, self._tokens, Pods(self.registry, streams), usages, self._readiness(), self._address)
+        pods = Pods(self.registry, streams)
+        api = Api(self.registry, self._tokens, pods, self._usages, self._readiness(), self._address)
         runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await self._listen(runner, "127.0.0.1")

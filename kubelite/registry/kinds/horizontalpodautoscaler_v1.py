@@ -21,7 +21,7 @@ _CARRIERS = (_METRICS, _BEHAVIOR, _CONDITIONS, _CURRENT_METRICS)
 
 
 def _is_cpu(metric: Obj) -> bool:
-    return metric["type"] == "Resource" and metric["resource"]["name"] == "cpu"
+    return bool(metric["type"] == "Resource" and metric["resource"]["name"] == "cpu")
 
 
 def _encode(scaler: Obj) -> Obj:
@@ -33,7 +33,7 @@ def _encode(scaler: Obj) -> Obj:
     carried[_CURRENT_METRICS] = current
     if cpu is not None:
         spec["targetCPUUtilizationPercentage"] = cpu["averageUtilization"]
-    reached = next((metric["resource"]["current"] for metric in current if _is_cpu(metric)), {})
+    reached: Obj = next((metric["resource"]["current"] for metric in current if _is_cpu(metric)), {})
     if reached.get("averageUtilization") is not None:
         status["currentCPUUtilizationPercentage"] = reached["averageUtilization"]
     status = {"currentReplicas": 0, "desiredReplicas": 0} | status

@@ -1,0 +1,5 @@
+"""HorizontalPodAutoscalers: replicas by what the pods use."""
+
+from kubelite.controllers.autoscaler.controller import AutoscalerController
+
+__all__ = ["AutoscalerController"]
