@@ -50,6 +50,7 @@ from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
+from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
 from kubelite.controllers.volumes.resizer import Resizer
 from kubelite.net.ipam import Allocator
 from kubelite.node.docker_network import ensure_network
@@ -188,6 +189,7 @@ class Cluster:
             VolumeProtection(registry, volumes),
             Provisioner(registry, provisioner, settings.volumes, str(settings.gateway)),
             Reclaimer(registry, provisioner, settings.volumes),
+            HandMadeReclaimer(registry, volumes),
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),

@@ -12,7 +12,6 @@ from kubelite.controllers.volumes import matching
 from kubelite.controllers.volumes.ephemeral import foreign
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.objects.placement import matches_terms
 from kubelite.registry.client import Client
 from kubelite.registry.kinds.persistentvolume import storage_class_of
 
@@ -66,8 +65,8 @@ def _conflict(claim: Obj, node: Obj, client: Client) -> str:
         volume = client.find("persistentvolumes", None, claim["spec"].get("volumeName", ""))
         if volume is None:
             return "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)"
-        return "" if _reaches(volume, node) else "node(s) had volume node affinity conflict"
-    volumes = [volume for volume in client.list("persistentvolumes") if _reaches(volume, node)]
+        return "" if matching.reaches(volume, node) else "node(s) had volume node affinity conflict"
+    volumes = [volume for volume in client.list("persistentvolumes") if matching.reaches(volume, node)]
     if matching.best(claim, volumes) is not None:
         return ""
     found = client.find("storageclasses", None, storage_class_of(claim) or "")
@@ -82,11 +81,6 @@ def _conflict(claim: Obj, node: Obj, client: Client) -> str:
 def _in_topology(term: Obj, node: Obj) -> bool:
     expressions = term.get("matchLabelExpressions") or ()
     return all(meta.labels(node).get(entry["key"]) in entry["values"] for entry in expressions)
-
-
-def _reaches(volume: Obj, node: Obj) -> bool:
-    required = (volume["spec"].get("nodeAffinity") or {}).get("required")
-    return required is None or matches_terms(required.get("nodeSelectorTerms") or (), node)
 
 
 def is_bound(claim: Obj) -> bool:

@@ -21,6 +21,7 @@ PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+IN_TREE = "kubernetes.io/"  # provisioners that would be part of the control plane; there are none
 
 
 class ClaimBinder(Controller):
@@ -77,7 +78,7 @@ class ClaimBinder(Controller):
         if wanted := claim["spec"].get("volumeName"):
             self._bind_to_named(claim, wanted)
             return
-        volume = matching.best(claim, self.client.list("persistentvolumes"))
+        volume = matching.best(claim, self._in_reach(claim))
         if volume is not None and not (self._delayed(claim) and not volume["spec"].get("claimRef")):
             self._bind(claim, volume)
         elif storage_class_of(claim) is None and (found := default_class(self.client.list("storageclasses"))):
@@ -95,6 +96,12 @@ class ClaimBinder(Controller):
             message = "no persistent volumes available for this claim and no storage class is set"
             self.recorder.event(claim, "Normal", "FailedBinding", message)
 
+    def _in_reach(self, claim: Obj) -> list[Obj]:
+        """Volumes for the node that the scheduler has chosen, if it has."""
+        volumes = self.client.list("persistentvolumes")
+        node = self.client.find("nodes", None, meta.annotations(claim).get(SELECTED_NODE, ""))
+        return volumes if node is None else [volume for volume in volumes if matching.reaches(volume, node)]
+
     def _delayed(self, claim: Obj) -> bool:
         found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
         waits = found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
@@ -104,7 +111,9 @@ class ClaimBinder(Controller):
         volume = self.client.find("persistentvolumes", None, name)
         if volume is None:
             return
-        if volume["spec"].get("claimRef") and not matching.refers_to(volume, claim):
+        if matching.refers_to(volume, claim):
+            self._bind(claim, volume)
+        elif volume["spec"].get("claimRef"):
             message = f'volume "{name}" already bound to a different claim.'
             self.recorder.event(claim, "Warning", "FailedBinding", message)
         elif why := matching.mismatch(volume, claim):
@@ -121,14 +130,16 @@ class ClaimBinder(Controller):
             self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
             return
         provisioner = found["provisioner"]
+        if provisioner.startswith(IN_TREE):
+            message = f"no volume plugin matched name: {provisioner}"
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            return
         if meta.annotations(claim).get(STORAGE_PROVISIONER) == provisioner:
             return
         new = meta.copy(claim)
         marks = {STORAGE_PROVISIONER: provisioner, BETA_STORAGE_PROVISIONER: provisioner}
         new["metadata"].setdefault("annotations", {}).update(marks)
         self.client.update("persistentvolumeclaims", new)
-        if provisioner == "kubernetes.io/no-provisioner":
-            return
         message = (
             f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
             "system administrator. If volume creation is delayed, please verify that the provisioner is running and "
@@ -155,9 +166,8 @@ class ClaimBinder(Controller):
             new["spec"]["claimRef"] = meta.reference(claim)
             volume = self.client.update("persistentvolumes", new)
         if volume.get("status", {}).get("phase") != "Bound":
-            volume = self.client.update(
-                "persistentvolumes", {**meta.copy(volume), "status": {"phase": "Bound"}}, "status"
-            )
+            status = {"phase": "Bound", "lastPhaseTransitionTime": meta.format_time(self.now())}
+            volume = self.client.update("persistentvolumes", {**meta.copy(volume), "status": status}, "status")
         return volume
 
     def _point_to_volume(self, claim: Obj, volume: Obj) -> Obj:
@@ -207,11 +217,25 @@ class VolumeController(Controller):
             self._set_phase(volume, "Released")
         elif claim["spec"].get("volumeName") not in (None, "", meta.name(volume)):
             self._release_misbound(volume)
+        elif not claim["spec"].get("volumeName") and _mode(claim) != _mode(volume):
+            self._complain_of_mode(volume, claim)
         elif claim.get("status", {}).get("phase") == "Bound":
             self._set_phase(volume, "Bound")
 
+    def _complain_of_mode(self, volume: Obj, claim: Obj) -> None:
+        text = (
+            f'Cannot bind PersistentVolume "{meta.name(volume)}" to requested PersistentVolumeClaim '
+            f'"{meta.name(claim)}" due to incompatible volumeMode.'
+        )
+        for about in (volume, claim):
+            self.recorder.event(about, "Warning", "VolumeMismatch", text)
+
     def _release_misbound(self, volume: Obj) -> None:
-        """The claim went to another volume: one we had reserved ourselves becomes free again."""
+        """The claim went to another volume: one we had reserved or made ourselves becomes free again."""
+        policy = volume["spec"].get("persistentVolumeReclaimPolicy")
+        if meta.annotations(volume).get(PROVISIONED_BY) and policy == "Delete":
+            self._set_phase(volume, "Released")
+            return
         if meta.annotations(volume).get(BOUND_BY_CONTROLLER):
             new = meta.copy(volume)
             del new["metadata"]["annotations"][BOUND_BY_CONTROLLER]
@@ -223,3 +247,7 @@ class VolumeController(Controller):
         if status.get("phase") != phase and not (phase == "Released" and status.get("phase") == "Failed"):
             changed = {"phase": phase, "lastPhaseTransitionTime": meta.format_time(self.now())}
             self.client.update("persistentvolumes", {**meta.copy(volume), "status": changed}, "status")
+
+
+def _mode(obj: Obj) -> str:
+    return str(obj["spec"].get("volumeMode") or "Filesystem")

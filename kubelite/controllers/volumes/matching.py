@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kubelite.objects import meta, quantity
 from kubelite.objects.meta import Obj
+from kubelite.objects.placement import matches_terms
 from kubelite.objects.selectors import from_label_selector
 from kubelite.registry.kinds.persistentvolume import storage_class_of
 
@@ -27,10 +28,22 @@ def refers_to(volume: Obj, claim: Obj) -> bool:
 
 def mismatch(volume: Obj, claim: Obj) -> str:
     """Why the volume can't serve the claim; empty when it can."""
-    if capacity(volume) < requested(claim):
+    if _is_too_small(volume, claim):
         return "requested PV is too small"
-    if (storage_class_of(volume) or "") != (storage_class_of(claim) or ""):
+    if not _same_class(volume, claim):
         return "storageClassName does not match"
+    return _incompatible(volume, claim)
+
+
+def _is_too_small(volume: Obj, claim: Obj) -> bool:
+    return capacity(volume) < requested(claim)
+
+
+def _same_class(volume: Obj, claim: Obj) -> bool:
+    return (storage_class_of(volume) or "") == (storage_class_of(claim) or "")
+
+
+def _incompatible(volume: Obj, claim: Obj) -> str:
     if volume["spec"].get("volumeMode", "Filesystem") != claim["spec"].get("volumeMode", "Filesystem"):
         return "incompatible volumeMode"
     if not set(claim["spec"].get("accessModes") or ()) <= set(volume["spec"].get("accessModes") or ()):
@@ -39,16 +52,30 @@ def mismatch(volume: Obj, claim: Obj) -> str:
 
 
 def best(claim: Obj, volumes: Iterable[Obj]) -> Obj | None:
-    """The volume reserved for the claim, else the smallest free one that suits it."""
+    """The volume reserved for the claim (of whatever class), else the tightest free one that suits it.
+
+    Of those with the fewest access modes the smallest, as upstream's index has it.
+    """
     selector = claim["spec"].get("selector")
     wanted = from_label_selector(selector) if selector is not None else None
     suitable = []
     for volume in volumes:
-        if meta.is_terminating(volume) or mismatch(volume, claim):
+        if meta.is_terminating(volume) or _is_too_small(volume, claim) or _incompatible(volume, claim):
             continue
         if refers_to(volume, claim):
             return volume
         free = not volume["spec"].get("claimRef") and volume.get("status", {}).get("phase") == "Available"
-        if free and (wanted is None or wanted.matches(meta.labels(volume))):
+        selected = wanted is None or wanted.matches(meta.labels(volume))
+        if free and selected and _same_class(volume, claim):
             suitable.append(volume)
-    return min(suitable, key=lambda volume: (capacity(volume), meta.name(volume)), default=None)
+    return min(suitable, key=_tightness, default=None)
+
+
+def _tightness(volume: Obj) -> tuple[int, int, str]:
+    return len(volume["spec"].get("accessModes") or ()), capacity(volume), meta.name(volume)
+
+
+def reaches(volume: Obj, node: Obj) -> bool:
+    """The volume can be had on the node."""
+    required = (volume["spec"].get("nodeAffinity") or {}).get("required")
+    return required is None or matches_terms(required.get("nodeSelectorTerms") or (), node)

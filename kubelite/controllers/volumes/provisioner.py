@@ -51,6 +51,9 @@ class Provisioner(Controller):
         name = directories.volume_name(claim)
         if found is None or self.client.find("persistentvolumes", None, name) is not None:
             return
+        if claim["spec"].get("volumeMode") == "Block":
+            self._refuse(claim, found, f"{PROVISIONER} does not support block volume provisioning")
+            return
         where = f"{meta.namespace(claim)}/{meta.name(claim)}"
         self.recorder.event(
             claim, "Normal", "Provisioning", f'External provisioner is provisioning volume for claim "{where}"'
@@ -58,11 +61,14 @@ class Provisioner(Controller):
         try:
             path = self._make_directory(claim, found)
         except (OSError, ValueError) as error:
-            message = f'failed to provision volume with StorageClass "{meta.name(found)}": {error}'
-            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            self._refuse(claim, found, str(error))
             raise
         self.client.create("persistentvolumes", self._volume(claim, found, path))
         self.recorder.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    def _refuse(self, claim: Obj, storage_class: Obj, why: str) -> None:
+        message = f'failed to provision volume with StorageClass "{meta.name(storage_class)}": {why}'
+        self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
 
     def _make_directory(self, claim: Obj, storage_class: Obj) -> Path:
         if claim["spec"].get("selector"):

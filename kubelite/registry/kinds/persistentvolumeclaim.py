@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, forbidden, forbidden_field, required
+from kubelite.errors import FieldError, forbidden, forbidden_field, invalid_value, required
 from kubelite.objects import meta
 from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
@@ -27,6 +27,7 @@ from kubelite.registry.printing import UNSET, age
 
 PROTECTION = "kubernetes.io/pvc-protection"
 
+_OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 _REQUEST = "spec.resources.requests.storage"
 _IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 
@@ -48,7 +49,24 @@ def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
     else:
         errors += storage_errors(f"{path}.resources[storage]", request)
     errors += class_name_errors(f"{path}.storageClassName", spec.get("storageClassName"))
+    errors += _source_errors(path, spec)
     return errors + volume_mode_errors(f"{path}.volumeMode", spec.get("volumeMode"))
+
+
+def _source_errors(path: str, spec: Obj) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for field in ("dataSource", "dataSourceRef"):
+        source = spec.get(field)
+        if source is None:
+            continue
+        errors += [required(f"{path}.{field}.{part}") for part in ("name", "kind") if not source.get(part)]
+        if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
+            text = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+            errors.append(invalid_value(f"{path}.{field}", source.get("kind", ""), text))
+    old, new = spec.get("dataSource"), spec.get("dataSourceRef")
+    if old and new and not new.get("namespace") and old != new:
+        errors.append(invalid_value(path, old, "must match dataSourceRef"))
+    return errors
 
 
 def _requested(spec: Obj) -> str | None:
@@ -60,6 +78,19 @@ def _requested(spec: Obj) -> str | None:
 def _prepare(new: Obj, old: Obj | None) -> None:
     if old is None:
         with_finalizer(new, PROTECTION)
+        _join_data_sources(new["spec"])
+
+
+def _join_data_sources(spec: Obj) -> None:
+    """The old field and the new one say the same; the old one knows claims and snapshots only."""
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        if (source.get("apiGroup") or "", source.get("kind")) in _OLD_SOURCES:
+            spec["dataSourceRef"] = dict(source)
+        else:
+            del spec["dataSource"]
+    elif source is None and reference is not None and not reference.get("namespace"):
+        spec["dataSource"] = dict(reference)
 
 
 def _admit(new: Obj, old: Obj | None, reader: Reader) -> None:

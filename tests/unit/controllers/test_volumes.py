@@ -13,6 +13,7 @@ from kubelite.controllers.volumes import directories
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import PROVISIONER, Provisioner, Reclaimer
+from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
@@ -105,6 +106,115 @@ def test_the_smallest_volume_that_suits_is_bound(registry: Registry, controllers
     assert found(registry)["spec"]["volumeName"] == "fits"
     assert registry.get("persistentvolumes", None, "fits")["status"]["phase"] == "Bound"
     assert registry.get("persistentvolumes", None, "large")["status"]["phase"] == "Available"
+
+
+def test_a_volume_with_fewer_access_modes_goes_before_a_smaller_one(
+    registry: Registry, controllers: Controllers
+) -> None:
+    volume(registry, "shared", "1Gi", accessModes=["ReadWriteOnce", "ReadWriteMany"])
+    volume(registry, "single", "5Gi")
+    controllers.settle()
+    claim(registry, storageClassName="")
+    controllers.settle()
+    assert found(registry)["spec"]["volumeName"] == "single"
+
+
+def test_a_volume_reserved_for_a_claim_is_bound_whatever_its_class(
+    registry: Registry, controllers: Controllers
+) -> None:
+    storage_class(registry, "slow", volumeBindingMode="WaitForFirstConsumer")
+    volume(registry, "reserved", claimRef={"namespace": "default", "name": "data"}, storageClassName="other")
+    controllers.settle()
+    assert registry.get("persistentvolumes", None, "reserved")["status"]["phase"] == "Available"
+    claim(registry, storageClassName="slow")
+    controllers.settle()
+    assert found(registry)["spec"]["volumeName"] == "reserved"
+
+
+def test_a_raw_claim_is_refused_by_the_provisioner(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    storage_class(registry)
+    claim(registry, storageClassName=STORAGE_CLASS, volumeMode="Block")
+    controllers.settle()
+    assert registry.list("persistentvolumes") == []
+    assert found(registry)["status"]["phase"] == "Pending"
+    text = f'failed to provision volume with StorageClass "{STORAGE_CLASS}": '
+    assert ("ProvisioningFailed", f"{text}fuseim.pri/ifs does not support block volume provisioning") in recorded.events
+
+
+def test_a_raw_claim_is_not_bound_to_a_directory(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    volume(registry, "plain")
+    claim(registry, storageClassName="", volumeMode="Block", volumeName="plain")
+    controllers.settle()
+    assert found(registry)["status"]["phase"] == "Pending"
+    text = 'Cannot bind to requested volume "plain": incompatible volumeMode'
+    assert ("VolumeMismatch", text) in recorded.events
+
+
+def test_provisioners_that_would_be_part_of_the_control_plane_are_not_there(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    metadata = {"metadata": {"name": "local"}, "provisioner": "kubernetes.io/no-provisioner"}
+    registry.create("storageclasses", metadata)
+    claim(registry, storageClassName="local")
+    controllers.settle()
+    assert ("ProvisioningFailed", "no volume plugin matched name: kubernetes.io/no-provisioner") in recorded.events
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        (
+            {"persistentVolumeReclaimPolicy": "Delete", "hostPath": None, "nfs": {"server": "s", "path": "/x"}},
+            "VolumeFailedDelete",
+            'error getting deleter volume plugin for volume "pv": no deletable volume plugin matched',
+        ),
+        (
+            {"persistentVolumeReclaimPolicy": "Delete", "hostPath": {"path": "/srv/data"}},
+            "VolumeFailedDelete",
+            "host_path deleter only supports /tmp/.+ but received provided /srv/data",
+        ),
+        (
+            {"persistentVolumeReclaimPolicy": "Recycle"},
+            "VolumeFailedRecycle",
+            "No recycler plugin found for the volume!",
+        ),
+    ],
+)
+async def test_a_hand_made_volume_that_nobody_can_reclaim_fails(
+    registry: Registry, controllers: Controllers, recorded: Recorded, spec: Obj, reason: str, message: str
+) -> None:
+    volume(registry, "pv", **spec)
+    controllers.settle()
+    claim(registry, storageClassName="")
+    controllers.settle()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    await HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    controllers.settle()
+    status = registry.get("persistentvolumes", None, "pv")["status"]
+    assert (status["phase"], status["message"]) == ("Failed", message)
+    assert (reason, message) in recorded.events
+
+
+async def test_a_hand_made_directory_of_tmp_goes_with_its_claim(
+    registry: Registry, controllers: Controllers, recorded: Recorded, tmp_path: Path
+) -> None:
+    directory = tmp_path / "data"
+    (directory / "deep").mkdir(parents=True)
+    volume(registry, "pv", persistentVolumeReclaimPolicy="Delete", hostPath={"path": str(directory)})
+    controllers.settle()
+    claim(registry, storageClassName="")
+    controllers.settle()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    await HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    controllers.settle()
+    assert registry.list("persistentvolumes") == []
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(
