@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 PROXY = "kube-proxy"
 PATIENCE_SECONDS = 5
-_REMOVE = 'nft delete table ip "$0"; ip route del "$1"; true'
+_REMOVE = """\
+nft delete table ip "$0"; ip route del "$1"
+for handle in $(nft -a list chain ip filter DOCKER-USER | sed -n "s/.* comment \\"$0\\" # handle //p"); do
+  nft delete rule ip filter DOCKER-USER handle "$handle"
+done
+true
+"""
 
 
 def is_proxy(container: dict[str, Any]) -> bool:

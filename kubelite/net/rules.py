@@ -20,6 +20,9 @@ from kubelite.net.proxy.model import Endpoint, Port, Service, Slice
 MASQUERADE = 0x4000
 """Upstream's own mark bit for packets whose source is to be rewritten."""
 
+ADMITTED = 0x2000
+"""Marks the first packet of a connection that a Service leads to a pod from outside, for other tables to let it pass."""
+
 COUNTED = "1d"
 """How long a pair of Service and endpoint stays counted without a new connection."""
 
@@ -156,6 +159,7 @@ def _filters(ground: Ground) -> str:
   }}
   chain filter-forward {{
     type filter hook forward priority -10;
+    ct state new ct status dnat iifname != "{ground.bridge}" oifname "{ground.bridge}" meta mark set meta mark or {ADMITTED:#x}
     ct state new jump refusals
   }}
   chain filter-output {{

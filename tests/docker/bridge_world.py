@@ -2,7 +2,7 @@
 
 Runs inside a container of kubelite's image that may administer its network, with the kind of host as its argument:
 `tracked` (bridged frames pass the IP rules), `off` (they could, but the host has it switched off), `absent` (they
-can't) or `bypassed` (they can't, and nobody minds). Prints as JSON which client address the server saw for each way; "" where nothing came back.
+can't) or `bypassed` (they can't, and nobody minds). On each Docker's filter drops what isn't let through. Prints as JSON which client address the server saw for each way; "" where nothing came back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
-from kubelite.net.proxy import bridge, nft
+from kubelite.net.proxy import bridge, nft, passage
 from kubelite.net.proxy.model import Endpoint, Port, Service, Slice, SlicePort
 from kubelite.net.proxy.ruleset import Ruleset
 from kubelite.net.rules import Ground, fragment
@@ -30,6 +30,17 @@ ASK = (
     "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1);"
     "print(s.recv(99).decode(), end='')"
 )
+DOCKERS_FILTER = """\
+table ip filter {
+  chain DOCKER-USER { counter return; }
+  chain FORWARD {
+    type filter hook forward priority filter; policy drop;
+    jump DOCKER-USER
+    oifname "br-1" ct state related,established accept
+    iifname "br-1" accept
+  }
+}
+"""
 LET_LOOPBACK_OUT = (
     "import socket; from kubelite.net.proxy.bridge import *;"
     "Netlink(0).request(19, route_localnet(socket.if_nametoindex('eth0')))"
@@ -45,7 +56,13 @@ def main(kind: str) -> None:
         bridge.Hairpins(found).start()
     bridge.route(ground)
     nft.apply(ruleset(ground).full())
-    print(json.dumps(ways()))
+    nft.apply(DOCKERS_FILTER)
+    refused = ask("neighbour", OUTSIDE, 8768)
+    passage.allow(ground)
+    found_ways = ways()
+    passage.close([ground.bridge])
+    left = nft.rules(*passage.CHAIN) or []
+    print(json.dumps({**found_ways, "neighbour, without passage": refused, "rules left": str(len(left))}))
 
 
 def untracked() -> bridge.Bridge:
@@ -104,6 +121,7 @@ def ways() -> dict[str, str]:
         "host to node port": ask("", OUTSIDE, 8768),
         "neighbour to node port": ask("neighbour", OUTSIDE, 8768),
         "neighbour to node port, policy Local": ask("neighbour", OUTSIDE, 8769),
+        "neighbour to pod": ask("neighbour", SERVER, 80),
         "pod to pod": ask("client", SERVER, 80),
         **loopback(),
     }

@@ -23,6 +23,9 @@ EVERYWHERE = {
     "host to node port on loopback, policy Local": GATEWAY,
     "neighbour to node port": GATEWAY,
     "neighbour to node port, policy Local": NEIGHBOUR,
+    "neighbour to pod": NOTHING,
+    "neighbour, without passage": NOTHING,
+    "rules left": "1",
     "pod to the host's loopback": NOTHING,
     "pod to the host's loopback, unguarded": CLIENT,
 }

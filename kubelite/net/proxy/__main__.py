@@ -10,7 +10,7 @@ import sys
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from kubelite.net.proxy import bridge, nft
+from kubelite.net.proxy import bridge, nft, passage
 from kubelite.net.proxy.health import Health
 from kubelite.net.proxy.model import KINDS
 from kubelite.net.proxy.proxy import Proxy
@@ -57,6 +57,7 @@ def serve(options: argparse.Namespace) -> None:
     for kind in KINDS:
         Follower(access, kind, proxy.post).start()
     sweep(options.table)
+    admit(ground)
     proxy.run()
     health.close()
 
@@ -85,9 +86,19 @@ def prepared(options: argparse.Namespace, reporter: Reporter) -> Ground:
         sys.exit(problem)
 
 
-def sweep(own: str) -> None:
-    """Remove the tables of clusters that are gone: those whose gateway address no interface has any more."""
+def admit(ground: Ground) -> None:
+    """Other machines may use node ports; without that the rest works."""
     try:
+        passage.allow(ground)
+    except nft.NftError as error:
+        log.warning("the engine's filter keeps other machines from Services: %s", error)
+
+
+def sweep(own: str) -> None:
+    """Remove what is left of clusters that are gone: tables whose gateway address no interface has any more, and rules
+    for bridges that there are no more."""
+    try:
+        passage.close(name for name, _ in passage.ours(nft.rules(*passage.CHAIN) or ()) if not bridge.exists(name))
         for table in nft.tables():
             if table == own or table.partition("-")[0] != "kubelite":
                 continue

@@ -9,6 +9,7 @@ route netlink. Formats follow <linux/if_link.h> and rtnetlink(7).
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import subprocess
 import threading
@@ -80,6 +81,11 @@ def _routes(destination: str) -> bool:
 
 def _ip(*arguments: str) -> str:
     return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def exists(name: str) -> bool:
+    """Whether this machine has an interface of that name."""
+    return name in (found for _, found in socket.if_nameindex())
 
 
 def has_address(address: str) -> bool:

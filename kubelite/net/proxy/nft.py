@@ -39,6 +39,15 @@ def elements(table: str, name: str) -> list[str]:
     return [element for entry in listed for element in (entry.get("set") or {}).get("elem") or ()]
 
 
+def rules(table: str, chain: str) -> list[dict[str, Any]] | None:
+    """The rules of a chain; None where there is no such chain."""
+    try:
+        listed = _listed(f"list chain ip {table} {chain}")
+    except NftError:
+        return None
+    return [entry["rule"] for entry in listed if "rule" in entry]
+
+
 def _listed(command: str) -> list[dict[str, Any]]:
     answer: dict[str, Any] = json.loads(_nftables().run(command, _JSON))
     return list(answer["nftables"])

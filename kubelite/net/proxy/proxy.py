@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from kubelite.net.kind import Key
-from kubelite.net.proxy import bridge, conntrack, nft
+from kubelite.net.proxy import bridge, conntrack, nft, passage
 from kubelite.net.proxy.health import Checks, Health
 from kubelite.net.proxy.index import Index
 from kubelite.net.proxy.ports import Ports
@@ -68,6 +68,7 @@ class Proxy:
         if self._remove:
             if self._ground.table in nft.tables():
                 nft.apply(f"delete table ip {self._ground.table}")
+            passage.close([self._ground.bridge])
             bridge.unroute(self._ground)
 
     def _take(self, change: Change) -> bool:
@@ -83,6 +84,7 @@ class Proxy:
     def _look_again(self) -> None:
         try:
             bridge.route(self._ground)
+            passage.allow(self._ground)
             if self._in_kernel and self._ground.table not in nft.tables():
                 log.warning("table %s is gone: somebody removed it; making it anew", self._ground.table)
                 self._in_kernel = False

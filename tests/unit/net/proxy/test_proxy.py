@@ -68,6 +68,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     kernel = Kernel()
     monkeypatch.setattr(nft, "apply", kernel.apply)
     monkeypatch.setattr(nft, "tables", kernel.tables)
+    monkeypatch.setattr(nft, "rules", lambda table, chain: None)
     monkeypatch.setattr(conntrack, "forget", kernel.forget)
     monkeypatch.setattr(bridge, "route", lambda ground: None)
     monkeypatch.setattr(bridge, "unroute", lambda ground: None)
