@@ -12,6 +12,7 @@ from typing import Any
 
 from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.persistentvolumeclaim import default_claim
+from kubelite.registry.kinds.podspec_gates import drop_gated_fields
 from kubelite.registry.kinds.podspec_resources import round_up_quantities
 
 DEFAULT_GRACE_SECONDS = 30
@@ -80,6 +81,7 @@ def default_pod_spec(spec: Obj) -> None:
         _volume(volume)
     for container in all_containers(spec):
         _container(container)
+    drop_gated_fields(spec)
     round_up_quantities(spec.get("overhead"))
 
 

@@ -227,3 +227,25 @@ def test_defaults_change_nothing_the_second_time() -> None:
     once = meta.copy(pod)
     POD.default(pod)
     assert pod == once
+
+
+def test_fields_of_features_that_are_off_are_dropped() -> None:
+    spec = defaulted(
+        {
+            "hostUsers": False,
+            "resources": {"limits": {"cpu": "1"}},
+            "securityContext": {"supplementalGroupsPolicy": "Strict", "fsGroup": 1},
+            "containers": [
+                {
+                    "name": "c",
+                    "image": "i:1",
+                    "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+                    "securityContext": {"procMount": "Unmasked"},
+                }
+            ],
+        }
+    )
+    assert spec.keys().isdisjoint(("hostUsers", "resources"))
+    assert spec["securityContext"] == {"fsGroup": 1}
+    assert spec["containers"][0]["securityContext"] == {"procMount": "Default"}
+    assert "resizePolicy" not in spec["containers"][0]
