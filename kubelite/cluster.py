@@ -28,6 +28,7 @@ from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.apiserver_objects import ApiserverObjects
 from kubelite.controllers.autoscaler import AutoscalerController
 from kubelite.controllers.cronjob import CronJobController
+from kubelite.controllers.customresources import CustomResourceController
 from kubelite.controllers.daemonset.controller import DaemonSetController
 from kubelite.controllers.deployment.controller import DeploymentController
 from kubelite.controllers.disruption import DisruptionController, StaleDisruptions
@@ -196,10 +197,11 @@ class Cluster:
             AccountTokens(
                 registry, recorder("tokens-controller"), self._authority.ca_pem, self._tokens.issue_for_secret
             ),
-            NamespaceController(registry, recorder("namespace-controller"), registry.kinds),
-            GarbageCollector(registry, recorder("garbage-collector-controller"), registry.kinds),
+            NamespaceController(registry, recorder("namespace-controller"), registry.built_in),
+            CustomResourceController(registry, recorder("customresource-controller")),
+            GarbageCollector(registry, recorder("garbage-collector-controller"), registry.built_in),
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
-            ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.kinds),
+            ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.built_in),
             ApiserverObjects(registry, recorder("apiserver"), bootstrap.initial_objects(settings)),
             NodeLease(registry, recorder("node-controller")),
             NodeLifecycle(registry, recorder("node-controller")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -30,6 +30,7 @@ from kubelite.api.subresources import Subresources
 from kubelite.api.telemetry import Telemetry
 from kubelite.api.tokenrequest import TokenRequests
 from kubelite.api.watch import Watches
+from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
 
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 MAX_BODY = 3 * 1024 * 1024  # upstream's limit for resource requests
 Verb = Callable[[web.Request, Target], Awaitable[web.StreamResponse]]
 
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OPEN = (*HEALTH, "/version")
 _CACHED = {"Cache-Control": "public, max-age=3600"}
 
@@ -63,6 +66,16 @@ async def _status_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return send_error(errors.internal_error(str(error)))
 
 
+class Served:
+    """What is made from the kinds served."""
+
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self.kinds = kinds
+        self.table = {(kind.group, kind.version, kind.plural): kind for kind in kinds}
+        self.discovery = Discovery(kinds)
+        self.openapi = OpenApi(kinds)
+
+
 class Api:
     """Everything behind the port; `ready` are the checks of /readyz by name."""
 
@@ -77,9 +90,7 @@ class Api:
     ) -> None:
         self._registry = registry
         self._authenticator = Authenticator(registry, tokens)
-        self._kinds = {(kind.group, kind.version, kind.plural): kind for kind in registry.kinds}
-        self._discovery = Discovery(registry.kinds)
-        self._openapi = OpenApi(registry.kinds)
+        self._built = Served(registry.kinds)
         self._reviews = Reviews(self._authenticator)
         self._tokens = tokens
         self._metrics = Metrics(registry, usages)
@@ -119,6 +130,13 @@ class Api:
             "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), Proxied(registry).serve),
         }
 
+    @property
+    def _served(self) -> Served:
+        """What is served now: definitions of custom resources come and go."""
+        if self._built.kinds is not self._registry.kinds:
+            self._built = Served(self._registry.kinds)
+        return self._built
+
     def application(self) -> web.Application:
         app = web.Application(
             middlewares=[_status_errors], client_max_size=MAX_BODY, handler_args={"keepalive_timeout": 120}
@@ -131,10 +149,9 @@ class Api:
             "/api": self._api_versions,
             "/apis": self._group_list,
             "/apis/{group}": self._group,
-            "/openapi/v2": self._openapi.v2,
-            "/openapi/v3": self._openapi.v3_index,
-            "/openapi/v3/{path:.+}": self._openapi.v3,
-            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": self._no_definitions,
+            "/openapi/v2": lambda request: self._served.openapi.v2(request),
+            "/openapi/v3": lambda request: self._served.openapi.v3_index(request),
+            "/openapi/v3/{path:.+}": lambda request: self._served.openapi.v3(request),
             "/api/{version}": self._resource_list,
             "/apis/{group}/{version}": self._resource_list,
         }.items():
@@ -180,7 +197,7 @@ class Api:
     def _target(self, request: web.Request) -> tuple[Target, bool]:
         path = request.path
         old_form = path.split("/")[3 if path.startswith("/api/") else 4 :][:1] == ["watch"]
-        target = parse(path.replace("/watch/", "/", 1) if old_form else path, self._kinds)
+        target = parse(path.replace("/watch/", "/", 1) if old_form else path, self._served.table)
         asked = not target.name and is_true(request.query, "watch")
         return target, request.method == "GET" and not target.subresource and (old_form or asked)
 
@@ -189,7 +206,8 @@ class Api:
             method = "GET"
         if target.subresource:
             return self._subresources.get(target.subresource, {}).get(method)
-        if method == "DELETE" and not target.name and "deletecollection" not in target.kind.verbs:
+        verb = (_OBJECT_VERBS if target.name else _COLLECTION_VERBS).get(method)
+        if verb not in target.kind.verbs:
             return None
         return (self._object if target.name else self._collection).get(method)
 
@@ -197,7 +215,7 @@ class Api:
 
     async def _nothing(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/":
-            paths = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in self._discovery.group_names())]
+            paths = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in self._served.discovery.group_names())]
             others = ["/.well-known/openid-configuration", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks"]
             return send(request, Answer({"paths": [*paths, *_OPEN, *others]}))
         raise errors.page_not_found()
@@ -214,37 +232,27 @@ class Api:
         return web.json_response(self._tokens.keys(), content_type="application/jwk-set+json", headers=_CACHED)
 
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
-        return self._discovered(request, self._discovery.api_versions(self._address), core=True)
+        return self._discovered(request, self._served.discovery.api_versions(self._address), core=True)
 
     async def _group_list(self, request: web.Request) -> web.StreamResponse:
-        return self._discovered(request, self._discovery.group_list(), core=False)
+        return self._discovered(request, self._served.discovery.group_list(), core=False)
 
     def _discovered(self, request: web.Request, plain: dict[str, Any], *, core: bool) -> web.StreamResponse:
         form = discovery_form(request.headers.get("Accept", ""))
         if form.type == "object":
             return send(request, Answer(plain))
-        response = send(request, Answer(self._discovery.aggregated(core, form.version)))
+        response = send(request, Answer(self._served.discovery.aggregated(core, form.version)))
         response.headers["Content-Type"] = (
             f"application/json;g=apidiscovery.k8s.io;v={form.version};as=APIGroupDiscoveryList"
         )
         return response
 
     async def _group(self, request: web.Request) -> web.StreamResponse:
-        return _found(request, self._discovery.group(request.match_info["group"]))
+        return _found(request, self._served.discovery.group(request.match_info["group"]))
 
     async def _resource_list(self, request: web.Request) -> web.StreamResponse:
         group = request.match_info.get("group", "")
-        return _found(request, self._discovery.resource_list(group, request.match_info["version"]))
-
-    async def _no_definitions(self, request: web.Request) -> web.StreamResponse:
-        """kubectl looks among them for a kind that it doesn't know, before it says that there is none."""
-        found = {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinitionList",
-            "metadata": {"resourceVersion": str(self._registry.store.revision)},
-            "items": [],
-        }
-        return send(request, Answer(found))
+        return _found(request, self._served.discovery.resource_list(group, request.match_info["version"]))
 
 
 def _found(request: web.Request, document: dict[str, Any] | None) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.strategy import Propagation
 from kubelite.schema import decode, protobuf, strict
-from kubelite.schema.strict import Directive
+from kubelite.schema.strict import Checker, Directive
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -48,7 +48,14 @@ async def read_value(request: web.Request, *, find_duplicates: bool = False) -> 
 
 
 async def read_typed(
-    request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn", *, also: str = ""
+    request: web.Request,
+    group: str,
+    version: str,
+    kind: str,
+    directive: Directive = "Warn",
+    *,
+    also: str = "",
+    checker: Checker | None = None,
 ) -> Decoded:
     """The body as an object of this kind; apiVersion (which may be `also`) and kind may be left out."""
     value, duplicates = await read_value(request, find_duplicates=directive != "Ignore")
@@ -56,13 +63,13 @@ async def read_typed(
         raise errors.bad_request("the request body must be an object")
     api_version = f"{group}/{version}" if group else version
     _check_type(value if value.get("apiVersion") != also else {**value, "apiVersion": api_version}, api_version, kind)
-    obj, warnings = strict.accept(value, (group, version, kind), directive, duplicates)
+    obj, warnings = strict.accept(value, (group, version, kind), directive, duplicates, checker)
     metadata = dict(obj.get("metadata") or {})
     return Decoded({**obj, "apiVersion": api_version, "kind": kind, "metadata": metadata}, warnings)
 
 
 async def read_object(request: web.Request, kind: Kind, directive: Directive) -> Decoded:
-    return await read_typed(request, kind.group, kind.version, kind.kind, directive)
+    return await read_typed(request, kind.group, kind.version, kind.kind, directive, checker=kind.structural)
 
 
 def _check_type(value: Obj, api_version: str, kind: str) -> None:

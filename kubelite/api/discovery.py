@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -172,7 +174,14 @@ def _resource(kind: Kind) -> dict[str, Any]:
         resource["shortNames"] = list(kind.short_names)
     if kind.categories:
         resource["categories"] = list(kind.categories)
-    return resource
+    return {**resource, "storageVersionHash": _storage_version_hash(kind)}
+
+
+def _storage_version_hash(kind: Kind) -> str:
+    """Tells in which version objects are stored, without telling which (apiserver's `endpoints/discovery`)."""
+    stored = kind.storage
+    digest = hashlib.sha256(f"{stored.group}/{stored.version}/{stored.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
 
 
 def _subresource(kind: Kind, name: str) -> dict[str, Any]:

@@ -27,7 +27,10 @@ class OpenApi:
         self._compressed: dict[str, bytes] = {}
 
     async def v2(self, request: web.Request) -> web.StreamResponse:
-        return await self._send(request, self._v2.etag, openapi_v2.MEDIA_TYPE, lambda: self._v2.document)
+        """Protobuf for who asks for it, as kubectl does; JSON for everybody else."""
+        if "protobuf" in request.headers.get("Accept", ""):
+            return await self._send(request, self._v2.etag, openapi_v2.MEDIA_TYPE, lambda: self._v2.document)
+        return await self._send(request, f"{self._v2.etag}J", "application/json", lambda: self._v2.json)
 
     async def v3_index(self, request: web.Request) -> web.StreamResponse:
         return web.Response(body=self._v3.index, content_type="application/json")

@@ -20,7 +20,7 @@ from kubelite.registry.field_managers import not_typed
 from kubelite.registry.kind import Kind
 from kubelite.schema import decode
 from kubelite.schema.model import definition_for
-from kubelite.schema.strict import Directive, accept_patched, check
+from kubelite.schema.strict import Checker, Directive, accept_patched, check
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -39,6 +39,7 @@ class Patch:
     gvk: tuple[str, str, str]
     directive: Directive
     duplicates: Sequence[str]
+    checker: Checker | None = None
 
     def apply(self, obj: Obj) -> tuple[Obj, list[str]]:
         """`obj` stays as it is."""
@@ -46,7 +47,7 @@ class Patch:
         if not isinstance(new, dict):
             raise errors.bad_request("the patched object is not an object")
         shown = self.value if self.media == STRATEGIC_PATCH else None
-        accepted, warnings = accept_patched(new, self.gvk, self.directive, shown, self.duplicates)
+        accepted, warnings = accept_patched(new, self.gvk, self.directive, shown, self.duplicates, self.checker)
         return meta.copy(accepted), warnings
 
 
@@ -73,11 +74,20 @@ _APPLY: dict[str, Callable[[Obj, Any, tuple[str, str, str]], Any]] = {
 }
 
 
-async def read_typed(request: web.Request, group: str, version: str, kind: str, directive: Directive = "Warn") -> Patch:
+async def read_typed(
+    request: web.Request,
+    group: str,
+    version: str,
+    kind: str,
+    directive: Directive = "Warn",
+    *,
+    checker: Checker | None = None,
+) -> Patch:
     """The request's patch for an object of this kind."""
     media = request.headers.get("Content-Type", "").split(";")[0].strip().lower()
-    if media not in _ACCEPTED:
-        raise errors.unsupported_media_type(_ACCEPTED)
+    accepted = [one for one in _ACCEPTED if checker is None or one != STRATEGIC_PATCH]
+    if media not in accepted:
+        raise errors.unsupported_media_type(accepted)
     value, duplicates = decode.decode_json(await request.read(), directive != "Ignore")
     wanted = list if media == JSON_PATCH else dict
     if not isinstance(value, wanted):
@@ -85,7 +95,7 @@ async def read_typed(request: web.Request, group: str, version: str, kind: str, 
     if media == JSON_PATCH and len(value) > _MOST_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(value)}"
         raise errors.StatusError(413, "RequestEntityTooLarge", message)
-    return Patch(media, value, (group, version, kind), directive, duplicates)
+    return Patch(media, value, (group, version, kind), directive, duplicates, checker)
 
 
 async def read_config(request: web.Request, target: Target, directive: Directive) -> Decoded:
@@ -103,9 +113,12 @@ async def read_config(request: web.Request, target: Target, directive: Directive
         metadata.setdefault("namespace", target.namespace)
     value = {**value, "metadata": metadata}
     definition = definition_for(kind.group, kind.version, kind.kind)
-    if definition is None:
+    if kind.structural is not None:
+        result = kind.structural.check(value)
+    elif definition is not None:
+        result = check(value, definition)
+    else:
         return Decoded(value)
-    result = check(value, definition)
     faults = [f".{wrong.path}: {wrong.message}" for wrong in result.errors]
     faults += [f".{path}: field not declared in schema" for path in result.unknown]
     if faults:
@@ -127,4 +140,4 @@ def _check_config(value: Obj, kind: Kind) -> None:
 
 
 async def read(request: web.Request, kind: Kind, directive: Directive) -> Patch:
-    return await read_typed(request, kind.group, kind.version, kind.kind, directive)
+    return await read_typed(request, kind.group, kind.version, kind.kind, directive, checker=kind.structural)

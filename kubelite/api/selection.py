@@ -57,7 +57,7 @@ def of_query(kind: Kind, query: Mapping[str, str]) -> Selection:
         if path not in ("metadata.name", "metadata.namespace") and path not in kind.fields:
             raise errors.bad_request(
                 f"field label not supported: {path}"
-                if kind.fields
+                if kind.fields or kind.structural
                 else f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
             )
     return Selection(kind, selector_text.parse(query.get("labelSelector", "")), fields)

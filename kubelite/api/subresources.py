@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from kubelite import errors
 from kubelite.api import body, eviction, patching, scale
 from kubelite.api.answer import Answer, send
+from kubelite.api.negotiation import answer_form
 from kubelite.api.options import WriteOptions
 from kubelite.api.path import Target
 from kubelite.api.resources import write_options
+from kubelite.api.scale import SCALE
+from kubelite.api.views import One
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.field_managers import Writer
@@ -30,7 +35,18 @@ class Subresources:
         return self._registry.stored(target.kind, target.namespace, target.name).object
 
     async def get_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
-        return send(request, Answer(scale.of(self._object(target))))
+        return self._shown(request, target, self._object(target))
+
+    def _shown(self, request: web.Request, target: Target, obj: Obj) -> web.StreamResponse:
+        """A Scale, or as a Table of one."""
+        shown = self._scale(target, obj)
+        form = answer_form(request.headers.get("Accept", ""))
+        return send(request, Answer(One(SCALE, shown).shown(form, request.query, self._registry.now())), form)
+
+    @staticmethod
+    def _scale(target: Target, obj: Obj) -> Obj:
+        paths = target.kind.scale
+        return scale.of_custom(target.kind.encode(obj), paths) if paths else scale.of(obj)
 
     async def update_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = write_options(request, "UpdateOptions")
@@ -42,7 +58,7 @@ class Subresources:
             return await self._apply_scale(request, target)
         wanted = write_options(request, "PatchOptions")
         patch = await patching.read_typed(request, "autoscaling", "v1", "Scale", wanted.directive)
-        new, _ = patch.apply(scale.of(self._object(target)))
+        new, _ = patch.apply(self._scale(target, self._object(target)))
         return self._scaled(request, target, new, wanted)
 
     async def _apply_scale(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -51,12 +67,11 @@ class Subresources:
         value, _ = decode.decode_yaml(await request.read())
         asked, _ = accept(value if isinstance(value, dict) else {}, ("autoscaling", "v1", "Scale"), wanted.directive)
         kind, old = target.kind, self._object(target)
-        config = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"name": target.name, "namespace": target.namespace},
-            "spec": {"replicas": (asked.get("spec") or {}).get("replicas", 0)},
-        }
+        config: Any = (asked.get("spec") or {}).get("replicas", 0)
+        for name in reversed(kind.scale.replicas if kind.scale else ("spec", "replicas")):
+            config = {name: config}
+        metadata = {"name": target.name, "namespace": target.namespace}
+        config |= {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
         applied = self._registry.apply(
             kind,
             target.namespace,
@@ -66,18 +81,19 @@ class Subresources:
             force=wanted.force,
             dry_run=wanted.dry_run,
         )
-        return send(request, Answer(scale.of(applied.object)))
+        return self._shown(request, target, applied.object)
 
     def _scaled(self, request: web.Request, target: Target, new: Obj, wanted: WriteOptions) -> web.StreamResponse:
         replicas = new.get("spec", {}).get("replicas", 0)
         if replicas < 0:
             wrong = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.invalid("Scale", target.name, [wrong], "autoscaling")
-        old = self._object(target)
+        old, paths = self._object(target), target.kind.scale
+        scaled = scale.applied_to_custom(target.kind.encode(old), new, paths) if paths else scale.applied(old, new)
         updated = self._registry.replace(
-            target.kind, old, scale.applied(old, new), writer=Writer(wanted.manager, "scale"), dry_run=wanted.dry_run
+            target.kind, old, scaled, writer=Writer(wanted.manager, "scale"), dry_run=wanted.dry_run
         )
-        return send(request, Answer(scale.of(updated)))
+        return self._shown(request, target, updated)
 
     async def create_binding(self, request: web.Request, target: Target) -> web.StreamResponse:
         dry_run = write_options(request, "CreateOptions").dry_run

@@ -43,7 +43,7 @@ class One:
             return table(self.kind, [self.object], now, include=include, metadata=metadata, version=form.api_version)
         if form.type == "PartialObjectMetadata":
             return partial_metadata(self.object, form.api_version)
-        if self.kind.stored_as or not self.raw:
+        if not (self.kind.shown_as_stored and self.raw):
             return self.kind.encode(self.object)
         return msgspec.Raw(self.raw)
 
@@ -65,11 +65,11 @@ class List:
             kind, version = "PartialObjectMetadataList", form.api_version
             items: list[Any] = [partial_metadata(item.object, version) for item in self.page.items]
         else:
-            kind, version = f"{self.kind.kind}List", self.kind.api_version
-            if self.kind.stored_as:
-                items = [self.kind.encode(item.object) for item in self.page.items]
-            else:
+            kind, version = self.kind.list_kind or f"{self.kind.kind}List", self.kind.api_version
+            if self.kind.shown_as_stored:
                 items = [msgspec.Raw(item.raw) for item in self.page.items]
+            else:
+                items = [self.kind.encode(item.object) for item in self.page.items]
         return {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
 
 

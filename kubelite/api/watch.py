@@ -60,7 +60,7 @@ class Encoder:
         self._form = form
         self._include = include
         self._header = True
-        self._as_stored = form.type == "object" and kind.stored_as is None
+        self._as_stored = form.type == "object" and kind.shown_as_stored
 
     def line(self, type: str, stored: Stored) -> bytes:
         shown = stored.raw if self._as_stored else msgspec.json.encode(self._shown(stored))

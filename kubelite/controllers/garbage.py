@@ -12,7 +12,7 @@ from datetime import datetime
 from kubelite.controllers.runtime import Controller, Key, Mapper
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
 from kubelite.registry.strategy import FOREGROUND, ORPHAN
 
@@ -32,7 +32,7 @@ class GarbageCollector(Controller):
         self._dependents: dict[str, set[_Where]] = {}  # by the owner's uid
 
     def watches(self) -> Mapping[str, Mapper]:
-        return {kind.plural: self._changed for kind in self._kinds.values()}
+        return {CUSTOM: self._changed} | {kind.plural: self._changed for kind in self._kinds.values()}
 
     def _changed(self, event: Event) -> Iterable[Key]:
         where = _where(event.plural, event.object)
@@ -59,13 +59,22 @@ class GarbageCollector(Controller):
         group, _, _ = ref["apiVersion"].rpartition("/")
         kind = self._kinds.get((group, ref["kind"]))
         if kind is None:
-            return None
+            return self._custom_owner(dependent, group, ref)
         return kind.plural, meta.namespace(dependent) if kind.namespaced else None, ref["name"]
+
+    def _custom_owner(self, dependent: Obj, group: str, ref: Obj) -> _Where | None:
+        for kind in self.client.custom:
+            if (kind.group, kind.kind) == (group, ref["kind"]):
+                return kind.resource, meta.namespace(dependent) if kind.namespaced else None, ref["name"]
+        return None
 
     def reconcile(self, key: Key) -> None:
         namespace, path = key
         plural, _, name = path.partition("/")
-        obj = self.client.find(plural, namespace, name)
+        try:
+            obj = self.client.find(plural, namespace, name)
+        except KeyError:  # of a kind that is gone
+            return
         if obj is None:
             return
         if _is_collecting(obj):

@@ -11,7 +11,7 @@ from datetime import datetime
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
 
 ROOT_CA = "kube-root-ca.crt"
@@ -85,7 +85,7 @@ class NamespaceController(Controller):
 
     def watches(self) -> Mapping[str, Mapper]:
         watches: dict[str, Mapper] = dict.fromkeys(self._plurals, self._of_content)
-        return {**watches, "namespaces": lambda event: [key_of(event.object)]}
+        return {**watches, CUSTOM: self._of_content, "namespaces": lambda event: [key_of(event.object)]}
 
     @staticmethod
     def _of_content(event: Event) -> Iterable[Key]:
@@ -95,11 +95,13 @@ class NamespaceController(Controller):
         namespace = self.client.find("namespaces", *key)
         if namespace is None or not meta.is_terminating(namespace):
             return
-        for plural in self._plurals:
+        custom = dict.fromkeys(kind.resource for kind in self.client.custom if kind.namespaced)
+        plurals = [*custom, *self._plurals]
+        for plural in plurals:
             for obj in self.client.list(plural, key[1]):
                 if not meta.is_terminating(obj):
                     self.client.delete(plural, key[1], meta.name(obj), uid=meta.uid(obj), propagation="Background")
-        left = {plural: found for plural in self._plurals if (found := self.client.list(plural, key[1]))}
+        left = {plural: found for plural in plurals if (found := self.client.list(plural, key[1]))}
         if left:
             self._report(namespace, left)
             return

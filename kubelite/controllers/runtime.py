@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 
 Key = tuple[str | None, str]  # namespace, name
 Mapper = Callable[[Event], Iterable[Key]]
@@ -66,9 +66,10 @@ class Controller:
 
     def initial(self) -> Iterable[Key]:
         """Keys to look at when the control plane starts; by default, what every existing object maps to."""
-        for plural, mapper in self.watches().items():
-            for obj in self.client.list(plural):
-                yield from mapper(Event("ADDED", plural, obj, None))
+        for watched, mapper in self.watches().items():
+            for plural in {kind.resource for kind in self.client.custom} if watched == CUSTOM else [watched]:
+                for obj in self.client.list(plural):
+                    yield from mapper(Event("ADDED", plural, obj, None))
 
     def reconcile(self, key: Key) -> float | Awaitable[float | None] | None:
         """Bring `key` closer to its spec; a number asks to be called again after so many seconds.
@@ -155,7 +156,7 @@ class Manager:
                 for controller in self._controllers:
                     tasks.create_task(self._work(controller), name=controller.name)
                 async for event in events:
-                    for mapper, queue in routes[event.plural]:
+                    for mapper, queue in routes[event.plural if event.plural in routes else CUSTOM]:
                         for key in mapper(event):
                             queue.add(key)
         finally:

@@ -9,13 +9,16 @@ Objects that come back are shared: treat them as immutable, `meta.copy` before a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from kubelite.config import Settings
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import EVERYTHING, Selector
+from kubelite.registry.kind import Kind
+
+CUSTOM = "*"  # what a watch calls the objects of all custom kinds; their events name plural and group
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Client(Protocol):
     """Reads raise nothing but `get`'s NotFound; writes raise StatusError exactly as the HTTP API would answer."""
 
     settings: Settings
+    custom: Sequence[Kind]
 
     def get(self, plural: str, namespace: str | None, name: str) -> Obj:
         """The object; StatusError NotFound when there is none."""

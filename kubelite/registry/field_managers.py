@@ -102,6 +102,8 @@ def encode(managers: Managers, before: Owners, writer: Manager, version: str, no
 
 
 def shape_of(kind: Kind) -> Shape:
+    if kind.structural is not None:
+        return kind.structural.shape
     found = definition_for(kind.group, kind.version, kind.kind)
     return found.shape if found else LEAF
 

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from kubelite.config import Settings
 from kubelite.errors import FieldError
 from kubelite.objects.meta import Obj
+from kubelite.schema import structural_publish
+from kubelite.schema.structural import Structural
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -58,6 +60,19 @@ def _valid(new: Obj, old: Obj | None) -> list[FieldError]:
     return []
 
 
+def _not_marked(obj: Obj, now: datetime) -> None:
+    """Kinds that a deletion marks in no way of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where a custom resource has what a Scale shows: field names from the root; an empty path is no field."""
+
+    replicas: tuple[str, ...]
+    observed: tuple[str, ...]
+    selector: tuple[str, ...] = ()
+
+
 def _admitted(new: Obj, old: Obj | None, reader: Reader) -> None:
     """Kinds whose admission looks at no other object."""
 
@@ -87,6 +102,8 @@ class Kind:
     prepare: Callable[[Obj, Obj | None], None] = _no_preparation
     admit: Callable[[Obj, Obj | None, Reader], None] = _admitted  # may raise StatusError (e.g. Forbidden)
     validate: Callable[[Obj, Obj | None], list[FieldError]] = _valid  # also metadata that the kind restricts
+    # Rules of updates through a subresource, in the place of `validate`.
+    subresource_rules: Mapping[str, Callable[[Obj, Obj], list[FieldError]]] = field(default_factory=dict)
     name_rule: str = "subdomain"  # object names: subdomain | label | service (RFC 1035 label) | path
     fields: Mapping[str, Callable[[Obj], str]] = field(default_factory=dict)  # selectable beside metadata.*
     initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
@@ -99,15 +116,31 @@ class Kind:
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT may leave out the resourceVersion
     stored_as: Kind | None = None  # the kind whose objects this one shows in another form (events)
-    encode: Callable[[Obj], Obj] = _as_it_is  # stored form -> this kind's, when `stored_as` is set
+    encode: Callable[[Obj], Obj] = _as_it_is  # stored form -> this kind's
     decode: Callable[[Obj], Obj] = _as_it_is
-    # Rules of updates through a subresource, in the place of `validate`.
-    subresource_rules: Mapping[str, Callable[[Obj, Obj], list[FieldError]]] = field(default_factory=dict)
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
+    deleting: Callable[[Obj, datetime], None] = _not_marked  # what the first deletion adds to the mark (a copy)
+    list_kind: str = ""  # when lists aren't called `<kind>List`
+    structural: Structural | None = None  # the schema of a custom resource
+    scale: ScalePaths | None = None  # of a custom resource with that subresource
 
     @property
     def api_version(self) -> str:
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def definitions(self) -> Mapping[str, dict[str, Any]]:
+        """The OpenAPI definitions that a custom resource brings: its own and that of its lists."""
+        if self.structural is None:
+            return {}
+        return structural_publish.definitions(
+            self.group, self.version, self.kind, self.list_kind, self.structural.schema
+        )
+
+    @property
+    def shown_as_stored(self) -> bool:
+        """Stored bytes are an answer as they are."""
+        return self.encode is _as_it_is
 
     @property
     def resource(self) -> str:

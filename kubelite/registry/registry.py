@@ -17,13 +17,16 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry import admission, field_managers, strategy, validation
-from kubelite.registry.client import Event
+from kubelite.registry import admission, custom, field_managers, strategy, validation
+from kubelite.registry.client import CUSTOM, Event
 from kubelite.registry.field_managers import Writer
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
+from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.strategy import Propagation
 from kubelite.store import Change, Store, Stored, Watch
+
+_DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,16 @@ class Applied:
     created: bool
 
 
+class _AllBut:
+    """Resources of custom kinds come and go: a watch of them says what it isn't about."""
+
+    def __init__(self, others: Collection[str]) -> None:
+        self._others = others
+
+    def __contains__(self, resource: object) -> bool:
+        return resource not in self._others
+
+
 class EventStream(AsyncIterator[Event]):
     """The store's changes as the client's events."""
 
@@ -52,7 +65,8 @@ class EventStream(AsyncIterator[Event]):
     async def __anext__(self) -> Event:
         change: Change = await anext(self._watch)
         old = change.before.object if change.before else None
-        return Event(change.type, self._plurals[change.resource], change.now.object, old)
+        plural = self._plurals.get(change.resource, change.resource)
+        return Event(change.type, plural, change.now.object, old)
 
     def close(self) -> None:
         self._watch.close()
@@ -72,15 +86,26 @@ class Registry:
     ) -> None:
         self.store = store
         self.settings = settings
-        self.kinds = tuple(kinds)
+        self.built_in = tuple(kinds)
         self.now = now
         self._new_uid = new_uid
         self._by_plural: dict[str, Kind] = {}
-        for kind in self.kinds:
+        for kind in self.built_in:
             self._by_plural.setdefault(kind.plural, kind)
+        self._serve_definitions()
+
+    def _serve_definitions(self) -> None:
+        """`kinds` becomes another tuple whenever what is served changes."""
+        definitions = (stored.object for stored in self.store.list(_DEFINITIONS))
+        self.custom: Sequence[Kind] = custom.kinds_of(definitions)
+        self.kinds = (*self.built_in, *self.custom)
+        self._by_resource: dict[str, Kind] = {}
+        for kind in self.kinds:
+            self._by_resource.setdefault(kind.resource, kind)
 
     def kind(self, plural: str) -> Kind:
-        return self._by_plural[plural]
+        """By its plural if it is built in, else by plural and group (`widgets.example.com`)."""
+        return self._by_plural.get(plural) or self._by_resource[plural]
 
     # reads
 
@@ -102,8 +127,10 @@ class Registry:
         return [obj for obj in found if selector.matches(meta.labels(obj))]
 
     def watch(self, plurals: Iterable[str]) -> EventStream:
-        resources = {self.kind(plural).resource: plural for plural in plurals}
-        return EventStream(self.store.watch(resources), resources)
+        wanted = list(plurals)
+        resources = {self.kind(plural).resource: plural for plural in wanted if plural != CUSTOM}
+        chosen = _AllBut({kind.resource for kind in self.built_in} - set(resources)) if CUSTOM in wanted else resources
+        return EventStream(self.store.watch(chosen), resources)
 
     # create
 
@@ -186,7 +213,10 @@ class Registry:
             raise errors.invalid(kind.kind, meta.name(new), found, kind.group)
 
     def _put(self, kind: Kind, obj: Obj) -> Obj:
-        return self.store.put(kind.resource, meta.namespace(obj) or "", meta.name(obj), obj).object
+        stored = self.store.put(kind.resource, meta.namespace(obj) or "", meta.name(obj), obj).object
+        if kind.resource == _DEFINITIONS:
+            self._serve_definitions()
+        return stored
 
     # update
 
@@ -221,6 +251,9 @@ class Registry:
         given = new["metadata"].pop("managedFields", None)
         if subresource == "status":
             new = strategy.carry_over_for_status(kind, new, old)
+            if kind.structural is not None:
+                new = strategy.keep_metadata(new, old)
+                self._validate(kind, new, old)
         else:
             if subresource == "ephemeralcontainers":
                 new = meta.copy(_with_ephemeral_containers(new, old))
@@ -257,7 +290,8 @@ class Registry:
                 raise errors.not_found(kind.plural, name, kind.group)
             obj, managed = field_managers.applied(kind, None, config, writer, self.now(), force=force)
             return Applied(self.create_in(kind, namespace, meta.copy(obj), managed=managed, dry_run=dry_run), True)
-        new, managed = field_managers.applied(kind, found.object, config, writer, self.now(), force=force)
+        live = kind.encode(found.object)
+        new, managed = field_managers.applied(kind, live, config, writer, self.now(), force=force)
         new = self.replace(kind, found.object, meta.copy(new), subresource, managed=managed, dry_run=dry_run)
         return Applied(new, False)
 
@@ -337,6 +371,8 @@ class Registry:
         if propagation is None and kind.orphans_by_default and not strategy.has_propagation(old):
             propagation = "Orphan"
         marked = strategy.marked_for_deletion(old, period, propagation, self.now())
+        if not meta.is_terminating(old):
+            kind.deleting(marked, self.now())
         gone = strategy.may_go(marked)
         if dry_run or (not gone and marked == old):
             return Deleted(marked, gone)
@@ -361,7 +397,10 @@ class Registry:
             raise errors.conflict(kind.plural, meta.name(old), why, kind.group)
 
     def _remove(self, kind: Kind, obj: Obj) -> Obj:
-        return self.store.delete(kind.resource, meta.namespace(obj) or "", meta.name(obj)).object
+        last = self.store.delete(kind.resource, meta.namespace(obj) or "", meta.name(obj)).object
+        if kind.resource == _DEFINITIONS:
+            self._serve_definitions()
+        return last
 
     def delete_many(
         self,

@@ -5,13 +5,15 @@ Paths, operation ids, actions and group-version-kinds are upstream's: kubectl an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kubelite.schema.model import definition_for, schemas
 
 GVK = tuple[str, str, str]
+Schema = dict[str, Any]
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 DELETE_OPTIONS = META + "DeleteOptions"
@@ -51,6 +53,10 @@ class Served(Protocol):
     def subresources(self) -> Collection[str]: ...
     @property
     def verbs(self) -> Collection[str]: ...
+    @property
+    def definitions(self) -> Mapping[str, Schema]:
+        """Of the resource itself and of its lists, by name; empty when they are built in."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,15 @@ def _gvk(resource: Served) -> GVK:
     return resource.group, resource.version, resource.kind
 
 
+def _names(resource: Served) -> tuple[str, str]:
+    """The definitions of the resource and of its lists; empty where there is none."""
+    if resource.definitions:
+        own, listed = resource.definitions
+        return own, listed
+    name = _name(_gvk(resource))
+    return name, f"{name}List" if f"{name}List" in schemas() else ""
+
+
 def _name(gvk: GVK) -> str:
     found = definition_for(*gvk)
     return found.name if found else ""
@@ -124,9 +139,9 @@ def _id(verb: str, resource: Served, suffix: str = "") -> str:
 
 
 def _collection(resource: Served) -> Iterator[Operation]:
-    gvk, name = _gvk(resource), _name(_gvk(resource))
+    gvk, (name, listed) = _gvk(resource), _names(resource)
     if "list" in resource.verbs:
-        yield Operation("get", "list", _id("list", resource), gvk, _LIST, result=_list_of(name))
+        yield Operation("get", "list", _id("list", resource), gvk, _LIST, result=listed)
     if "create" in resource.verbs:
         yield Operation("post", "post", _id("create", resource), gvk, _WRITE, name, name)
     if "deletecollection" in resource.verbs:
@@ -135,25 +150,21 @@ def _collection(resource: Served) -> Iterator[Operation]:
         yield Operation("delete", "deletecollection", id_, gvk, query, DELETE_OPTIONS, STATUS)
 
 
-def _list_of(name: str) -> str:
-    return f"{name}List" if f"{name}List" in schemas() else ""
-
-
 def _all_namespaces(resource: Served) -> Iterator[Operation]:
     if "list" in resource.verbs:
         id_ = _id("list", resource, "ForAllNamespaces")
-        yield Operation("get", "list", id_, _gvk(resource), _LIST, result=_list_of(_name(_gvk(resource))))
+        yield Operation("get", "list", id_, _gvk(resource), _LIST, result=_names(resource)[1])
 
 
 def _item(resource: Served) -> Iterator[Operation]:
-    gvk, name = _gvk(resource), _name(_gvk(resource))
+    gvk, name = _gvk(resource), _names(resource)[0]
     yield from _read_and_write(resource, gvk, "", {"get", "update", "patch"} & set(resource.verbs))
     if "delete" in resource.verbs:
         yield Operation("delete", "delete", _id("delete", resource), gvk, _DELETE, DELETE_OPTIONS, name or STATUS)
 
 
 def _read_and_write(resource: Served, gvk: GVK, suffix: str, verbs: Collection[str]) -> Iterator[Operation]:
-    name = _name(gvk)
+    name = _names(resource)[0] if gvk == _gvk(resource) else _name(gvk)
     if "get" in verbs:
         yield Operation("get", "get", _id("read", resource, suffix), gvk, ("pretty",), result=name)
     if "update" in verbs:
@@ -195,7 +206,12 @@ def _subresource(resource: Served, name: str) -> Iterator[Operation]:
         yield from _read_and_write(resource, gvk, suffix, verbs)
 
 
-def reachable(found: Iterable[ServedPath]) -> list[str]:
+def all_definitions(resources: Iterable[Served]) -> Mapping[str, Schema]:
+    """The built-in ones and those that resources bring themselves."""
+    return ChainMap(*(dict(resource.definitions) for resource in resources if resource.definitions), schemas())
+
+
+def reachable(found: Iterable[ServedPath], known: Mapping[str, Schema]) -> list[str]:
     """The definitions that these operations name, and those that they refer to, sorted."""
     operations = [operation for path in found for operation in path.operations]
     pending = {name for operation in operations for name in (operation.body, operation.result) if name}
@@ -204,7 +220,7 @@ def reachable(found: Iterable[ServedPath]) -> list[str]:
     while pending:
         name = pending.pop()
         seen.add(name)
-        pending |= set(_references(schemas()[name])) - seen
+        pending |= set(_references(known[name])) - seen
     return sorted(seen)
 
 

@@ -13,16 +13,19 @@ from typing import Any
 
 import msgspec
 
-from kubelite.schema.model import schemas
+from kubelite.schema import openapi_v2_json
 from kubelite.schema.openapi_paths import (
     ANSWER_TYPES,
     Operation,
+    Schema,
     Served,
     ServedPath,
+    all_definitions,
     paths,
     query_type,
     reachable,
 )
+from kubelite.schema.structural_publish import for_v2
 
 # Go's mime parser refuses an "@" in the answer's content type.
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -39,11 +42,23 @@ class OpenApiV2:
 
     @cached_property
     def document(self) -> bytes:
-        found = [path for resource in self._resources for path in paths(resource)]
+        found, definitions = self._parts
         info = _text(1, "Kubernetes") + _text(2, self._version)
         items = b"".join(_field(2, _text(1, path.template) + _field(2, _path_item(path))) for path in found)
-        definitions = b"".join(_named_schema(name, schemas()[name]) for name in reachable(found))
-        return _text(1, "2.0") + _field(2, info) + _field(8, items) + _field(9, definitions)
+        schemas = b"".join(_named_schema(name, schema) for name, schema in definitions.items())
+        return _text(1, "2.0") + _field(2, info) + _field(8, items) + _field(9, schemas)
+
+    @cached_property
+    def json(self) -> bytes:
+        """The same for those who don't ask for protobuf."""
+        return openapi_v2_json.document(self._version, *self._parts)
+
+    @property
+    def _parts(self) -> tuple[list[ServedPath], dict[str, Schema]]:
+        known = all_definitions(self._resources)
+        custom = {name for resource in self._resources for name in resource.definitions}
+        found = [path for resource in self._resources for path in paths(resource)]
+        return found, {name: for_v2(known[name]) if name in custom else known[name] for name in reachable(found, known)}
 
     @cached_property
     def etag(self) -> str:

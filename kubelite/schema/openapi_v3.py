@@ -7,7 +7,7 @@ costs nothing. Read by kubectl (explain, apply, validation) and by clients that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from kubelite.schema.descriptions import describe
-from kubelite.schema.model import schemas
 from kubelite.schema.openapi_paths import (
     ANSWER_TYPES,
     Operation,
     Served,
     ServedPath,
+    all_definitions,
     group_version_path,
     paths,
     query_type,
@@ -62,7 +62,7 @@ class OpenApiV3:
     def etag(self, key: str) -> str:
         """Of the document for `api/v1`, `apis/apps/v1`, ...: changes whenever the document does."""
         parts = [
-            (r.group, r.version, r.kind, r.plural, r.namespaced, sorted(r.subresources), sorted(r.verbs))
+            (r.group, r.version, r.kind, r.plural, r.namespaced, sorted(r.subresources), sorted(r.verbs), r.definitions)
             for r in self._resources[key]
         ]
         return hashlib.sha256(msgspec.json.encode([self._version, str(self._prose), parts])).hexdigest().upper()
@@ -76,9 +76,10 @@ class OpenApiV3:
             self._documents[key] = msgspec.json.encode(self._build(self._resources[key]))
         return self._documents[key]
 
-    def _build(self, resources: Iterable[Served]) -> Json:
+    def _build(self, resources: Collection[Served]) -> Json:
         found = [path for resource in resources for path in paths(resource)]
-        definitions = {name: _definition(name) for name in reachable(found)}
+        known = all_definitions(resources)
+        definitions = {name: _definition(name, known) for name in reachable(found, known)}
         return {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": self._version},
@@ -87,8 +88,8 @@ class OpenApiV3:
         }
 
 
-def _definition(name: str) -> Json:
-    return _UNIONS.get(name) or _schema(schemas()[name])
+def _definition(name: str, known: Mapping[str, Json]) -> Json:
+    return _UNIONS.get(name) or _schema(known[name])
 
 
 def _schema(schema: Json) -> Json:

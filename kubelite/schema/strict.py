@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -43,6 +43,12 @@ class Result:
     unknown: tuple[str, ...]
 
 
+class Checker(Protocol):
+    """A schema that isn't built in."""
+
+    def check(self, obj: Obj) -> Result: ...
+
+
 def check(obj: Obj, definition: Definition) -> Result:
     reader = _Reader()
     kept = reader.read_object(obj, definition, None)
@@ -60,16 +66,17 @@ def strict_errors(unknown: Iterable[str], duplicates: Iterable[str] = ()) -> lis
 
 
 def accept(
-    obj: Obj, gvk: tuple[str, str, str], directive: Directive = "Strict", duplicates: Sequence[str] = ()
+    obj: Obj,
+    gvk: tuple[str, str, str],
+    directive: Directive = "Strict",
+    duplicates: Sequence[str] = (),
+    checker: Checker | None = None,
 ) -> tuple[Obj, list[str]]:
     """The object to work with and the warnings to send; raises the 400 upstream answers.
 
-    A kind that isn't built in passes as it is: whoever serves it has its own schema.
+    `checker` is there for kinds that aren't built in.
     """
-    definition = definition_for(*gvk)
-    if definition is None:
-        return obj, []
-    result = check(obj, definition)
+    result = _checked(obj, gvk, checker)
     if result.errors:
         raise decoding_error(gvk, result.errors[0].message)
     found = [] if directive == "Ignore" else strict_errors(result.unknown, duplicates)
@@ -84,16 +91,14 @@ def accept_patched(
     directive: Directive,
     patch: Obj | None = None,
     duplicates: Sequence[str] = (),
+    checker: Checker | None = None,
 ) -> tuple[Obj, list[str]]:
     """As `accept` for the outcome of a patch, whose faults upstream answers with 422.
 
     `patch` is given for a strategic merge patch: it is the value the answer shows (else it is the outcome).
     """
-    definition = definition_for(*gvk)
-    if definition is None:
-        return obj, []
     shown = msgspec.json.encode(obj).decode() if patch is None else go_value(patch)
-    result = check(obj, definition)
+    result = _checked(obj, gvk, checker)
     if result.errors:
         wrong = result.errors[0]
         raise _invalid_patch(shown, wrong.message if patch is None else wrong.conversion)
@@ -101,6 +106,13 @@ def accept_patched(
     if found and directive == "Strict":
         raise _invalid_patch(shown, "strict decoding error: " + ", ".join(found))
     return result.object, found
+
+
+def _checked(obj: Obj, gvk: tuple[str, str, str], checker: Checker | None) -> Result:
+    if checker is not None:
+        return checker.check(obj)
+    definition = definition_for(*gvk)
+    return check(obj, definition) if definition is not None else Result(obj, (), ())
 
 
 def decoding_error(gvk: tuple[str, str, str], text: str) -> errors.StatusError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -95,11 +95,11 @@ class Watch(AsyncIterator[Change]):
     """Changes of some resources in order; ends when closed, by either side or because the reader fell far behind."""
 
     def __init__(
-        self, store: Store, resources: Collection[str], backlog: Iterator[Change], most: int | None = None
+        self, store: Store, resources: Container[str], backlog: Iterator[Change], most: int | None = None
     ) -> None:
         self._store = store
         self._most = most
-        self.resources = frozenset(resources)
+        self.resources = resources
         self._waiting = deque(backlog)
         self._filled = asyncio.Event()
         self._closed = False
@@ -305,7 +305,7 @@ class Store:
 
     # watches
 
-    def watch(self, resources: Collection[str], since: int | None = None, most: int | None = None) -> Watch:
+    def watch(self, resources: Container[str], since: int | None = None, most: int | None = None) -> Watch:
         """Changes after revision `since` (None: from now on); Expired when the history no longer reaches back.
 
         A watch with more than `most` changes waiting is closed: its reader has to list again.

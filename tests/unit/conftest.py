@@ -12,7 +12,7 @@ import pytest
 from kubelite.config import Settings
 from kubelite.controllers.runtime import Controller, Key
 from kubelite.objects.meta import Obj
-from kubelite.registry.client import Event
+from kubelite.registry.client import CUSTOM, Event
 from kubelite.registry.registry import Registry
 from kubelite.store import Store
 
@@ -85,16 +85,18 @@ class Controllers:
         raise AssertionError("the controllers never come to rest")
 
     def _step(self) -> bool:
-        watch = self._registry.store.watch([kind.resource for kind in self._registry.kinds], self._seen)
+        plurals = {kind.resource: kind.plural for kind in self._registry.built_in}
+        custom = {change.resource for change in self._registry.store._since(self._seen)} - set(plurals)
+        watch = self._registry.store.watch([*plurals, *custom], self._seen)
         changes = list(watch._waiting)
         watch.close()
         self._seen = self._registry.store.revision
-        plurals = {kind.resource: kind.plural for kind in self._registry.kinds}
         for change in changes:
             old = change.before.object if change.before else None
-            event = Event(change.type, plurals[change.resource], change.now.object, old)
+            event = Event(change.type, plurals.get(change.resource, change.resource), change.now.object, old)
             for controller in self._controllers:
-                mapper = controller.watches().get(event.plural)
+                watched = controller.watches()
+                mapper = watched.get(event.plural if change.resource in plurals else CUSTOM)
                 self._run(controller, dict.fromkeys(mapper(event) if mapper else ()))
         return bool(changes)
 

@@ -10,6 +10,7 @@ from kubelite.registry.kinds.configmap import CONFIG_MAP
 from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
 from kubelite.registry.kinds.cronjob import CRON_JOB
 from kubelite.registry.kinds.csi import CSI_DRIVER, CSI_NODE, CSI_STORAGE_CAPACITY, VOLUME_ATTACHMENT
+from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.kinds.daemonset import DAEMON_SET
 from kubelite.registry.kinds.deployment import DEPLOYMENT
 from kubelite.registry.kinds.endpoints import ENDPOINTS
@@ -35,8 +36,8 @@ from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROL
 from kubelite.registry.kinds.replicaset import REPLICA_SET
 from kubelite.registry.kinds.replicationcontroller import REPLICATION_CONTROLLER
 from kubelite.registry.kinds.resourcequota import RESOURCE_QUOTA
-from kubelite.registry.kinds.secret import SECRET
 from kubelite.registry.kinds.runtimeclass import RUNTIME_CLASS
+from kubelite.registry.kinds.secret import SECRET
 from kubelite.registry.kinds.service import SERVICE
 from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
 from kubelite.registry.kinds.statefulset import STATEFUL_SET
@@ -60,6 +61,7 @@ KINDS: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    CUSTOM_RESOURCE_DEFINITION,
     CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,
@@ -75,9 +77,9 @@ KINDS: tuple[Kind, ...] = (
     INGRESS,
     NETWORK_POLICY,
     ENDPOINT_SLICE,
+    RUNTIME_CLASS,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,
-    RUNTIME_CLASS,
     CLUSTER_ROLE,
     ROLE_BINDING,
     ROLE,

@@ -186,9 +186,7 @@ async def test_metrics_count_requests_and_objects(call: Caller) -> None:
     assert f'apiserver_request_total{{code="404",{labels}}} 1' in lines
 
 
-@pytest.mark.parametrize(
-    ("asked", "status"), [("0s", 200), ("3m", 200), ("1h1.5s", 200), ("invalid", 400), ("5", 400)]
-)
+@pytest.mark.parametrize(("asked", "status"), [("0s", 200), ("3m", 200), ("1h1.5s", 200), ("invalid", 400), ("5", 400)])
 @pytest.mark.parametrize("path", ["/version", MAPS])
 async def test_timeouts_are_durations(call: Caller, path: str, asked: str, status: int) -> None:
     answer = await call.get(f"{path}?timeout={asked}")

@@ -1,8 +1,8 @@
 """Reads the document back with the field numbers of gnostic's OpenAPIv2.proto."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ class Resource:
     namespaced: bool = True
     subresources: frozenset[str] = frozenset()
     verbs: tuple[str, ...] = VERBS
+    definitions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class Resource:
     namespaced: bool = True
     subresources: frozenset[str] = frozenset()
     verbs: tuple[str, ...] = VERBS
+    definitions: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 PODS = Resource("", "v1", "Pod", "pods", subresources=frozenset({"status", "log", "exec", "eviction", "binding"}))
