@@ -14,8 +14,8 @@ class NetworkRefused(Exception):
     """The network can't be had as the settings want it; the text says why and what to do."""
 
 
-def ensure_network(client: docker.APIClient, settings: Settings) -> None:
-    """Make the bridge network unless it is there."""
+def ensure_network(client: docker.APIClient, settings: Settings) -> bool:
+    """Make the bridge network unless it is there; whether it was made."""
     found = own_networks(client, settings)
     if not found:
         _create(client, settings)
@@ -26,6 +26,7 @@ def ensure_network(client: docker.APIClient, settings: Settings) -> None:
                 f"network {settings.network} is there already, with range {', '.join(ranges)} in place of "
                 f"{settings.pod_cidr}; to remove it: docker network rm {settings.network}"
             )
+    return not found
 
 
 def remove_network(client: docker.APIClient, settings: Settings) -> None:

@@ -23,6 +23,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.node import docker_exec, docker_images, docker_json
 from kubelite.node.docker_events import watch_events
+from kubelite.node.docker_network import NetworkRefused, ensure_network
 from kubelite.node.runtime import (
     DISK_TOTAL,
     Container,
@@ -180,8 +181,11 @@ class DockerRuntime:
         stats = await self._call(self.client.stats, container_id, stream=False, one_shot=True)
         return reading_of(stats, time.monotonic())
 
-    async def ping(self) -> None:
-        await self._call(self.client.ping)
+    async def restore_network(self) -> bool:
+        try:
+            return await self._call(ensure_network, self.client, self._settings)
+        except NetworkRefused as error:
+            raise EngineError(str(error)) from error
 
     async def info(self) -> Mapping[str, Any]:
         info: Mapping[str, Any] = await self._call(self.client.info)

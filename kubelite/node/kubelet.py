@@ -8,6 +8,7 @@ what an event stream might lose. What runs when it starts is adopted, what belon
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections import defaultdict
@@ -63,7 +64,7 @@ class Kubelet:
             client, recorder, runtime, settings, addresses, images, pause_image, cluster_dns, token, now
         )
         self._client = client
-        self._health = NodeHealth(client, recorder, runtime, settings, now)
+        self._health = NodeHealth(client, recorder, runtime, settings, now, self._renew_sandboxes)
         self._runtime = runtime
         self._settings = settings
         self._workers: dict[str, PodWorker] = {}
@@ -251,6 +252,14 @@ class Kubelet:
         task = asyncio.get_running_loop().create_task(look(), name=f"look {container_id[:12]}")
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
+
+    async def _renew_sandboxes(self) -> None:
+        """Those that there are hang on a network that is no more."""
+        found = [worker.sandbox() for worker in self._workers.values()]
+        for sandbox in found:
+            if sandbox is not None and sandbox.state == "running":
+                with contextlib.suppress(EngineError):  # which may be going away too
+                    await self._runtime.kill(sandbox.id, "SIGKILL")
 
     async def _relist_slowly(self) -> None:
         while True:

@@ -240,8 +240,8 @@ class Runtime(Protocol):
         """Fetch from the registry; PullFailed, or RegistryUnavailable when `patience` seconds bring no answer."""
         ...
 
-    async def ping(self) -> None:
-        """Whether the engine answers: an EngineError when it doesn't."""
+    async def restore_network(self) -> bool:
+        """Make the pods' network anew if somebody removed it; whether that was so. EngineError when it can't be had."""
         ...
 
     async def info(self) -> Mapping[str, Any]:

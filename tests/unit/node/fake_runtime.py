@@ -37,6 +37,8 @@ class FakeRuntime:
         self.calls: list[str] = []
         self.deaf: set[str] = set()
         self.gone = False
+        self.network_missing = False
+        self.network_refused = ""
         self.start_errors: dict[str, str] = {}  # by container name
         self.registry: Callable[[str], Image] | None = None
         self.written_bytes = 0
@@ -149,8 +151,12 @@ class FakeRuntime:
         self.images[reference] = self.registry(reference)
         return self.images[reference]
 
-    async def ping(self) -> None:
+    async def restore_network(self) -> bool:
         self._check()
+        if self.network_refused:
+            raise EngineError(self.network_refused)
+        missing, self.network_missing = self.network_missing, False
+        return missing
 
     async def info(self) -> Mapping[str, Any]:
         return {"NCPU": 2, "MemTotal": 8 * 1024**3}

@@ -333,6 +333,19 @@ async def test_node_is_not_ready_as_soon_as_the_engine_is_lost(
     await node.until(is_ready)
 
 
+async def test_pods_get_new_sandboxes_when_their_network_was_removed(node: Node, clock: Clock) -> None:
+    register_node(node.registry, node.registry.settings, await node.runtime.info(), "v1.32.0", clock())
+    node.create()
+    await node.ready()
+    address = node.status()["podIP"]
+    node.runtime.network_missing = True
+    node.runtime.resync()
+    await node.until(lambda: node.status()["containerStatuses"][0]["restartCount"] == 1)
+    await node.ready()
+    assert node.status()["podIP"] == address
+    assert "SandboxChanged" in node.recorded.reasons
+
+
 async def test_restarted_kubelet_adopts_and_removes_what_is_nobodys(node: Node) -> None:
     node.create()
     node.create("web-1")

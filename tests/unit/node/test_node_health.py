@@ -23,7 +23,11 @@ def runtime(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
 @pytest.fixture
 async def health(registry: Registry, recorded: Recorded, runtime: FakeRuntime, clock: Clock) -> NodeHealth:
     register_node(registry, registry.settings, await runtime.info(), "v1.32.0", clock())
-    return NodeHealth(registry, recorded, runtime, registry.settings, clock)
+
+    async def renewed() -> None:
+        runtime.calls.append("renewed")
+
+    return NodeHealth(registry, recorded, runtime, registry.settings, clock, renewed)
 
 
 def ready(registry: Registry) -> Obj:
@@ -52,6 +56,21 @@ async def test_node_is_not_ready_while_the_engine_is_away(
     ]
     after = registry.get("nodes", None, name)
     assert after["status"]["nodeInfo"] == before["status"]["nodeInfo"]
+
+
+async def test_network_that_is_gone_is_made_anew_or_its_trouble_told(
+    registry: Registry, runtime: FakeRuntime, health: NodeHealth
+) -> None:
+    runtime.network_missing = True
+    await health.check()
+    await health.check()
+    assert runtime.calls == ["renewed"]
+    assert ready(registry)["status"] == "True"
+    runtime.network_refused = "its range is taken"
+    await health.check()
+    assert ready(registry)["message"] == (
+        "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:its range is taken"
+    )
 
 
 async def test_heartbeat_comes_every_five_minutes(registry: Registry, health: NodeHealth, clock: Clock) -> None:
