@@ -15,6 +15,7 @@ from kubelite.engine.find import Endpoint
 from kubelite.lifecycle.containers import each, labelled
 from kubelite.lifecycle.lock import alone
 from kubelite.lifecycle.stop import stop_control_plane
+from kubelite.node import memory_volumes
 
 if TYPE_CHECKING:
     import docker
@@ -34,6 +35,7 @@ def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *,
                 found = remove_from_engine(settings, client, progress) or found
         if settings.directory.exists():
             found = True
+            memory_volumes.remove(memory_volumes.directory_of(settings.name))
             _remove_directory(settings, endpoint, keep_volumes)
     return found
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from kubelite.config import Settings
-from kubelite.node import eviction, shutdown
+from kubelite.node import eviction, memory_volumes, shutdown
 from kubelite.node.admission import Rejection, admit
 from kubelite.node.fields import Machine
 from kubelite.node.images import Images
@@ -28,7 +27,6 @@ from kubelite.node.runtime import DISK_TOTAL, Container, EngineError, EngineEven
 from kubelite.node.services import Addresses, Services, TokenProvider
 from kubelite.node.view import all_containers, is_finished
 from kubelite.node.volume_payload import references
-from kubelite.node.volumes import SHARED_MEMORY
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client, Event, Recorder
@@ -336,14 +334,14 @@ class Kubelet:
         for pod in sorted(new, key=lambda pod: str(pod["metadata"]["creationTimestamp"])):
             self._begin_if_admitted(pod)
         self._sweep(self._settings.pods)
-        self._sweep(SHARED_MEMORY / f"kubelite-{self._settings.name}")
+        self._sweep(memory_volumes.directory_of(self._settings.name))
         self.ready = True
 
     def _sweep(self, root: Path) -> None:
         """Directories of pods that are no more."""
         for path in root.iterdir() if root.is_dir() else ():
             if path.name not in self._workers:
-                shutil.rmtree(path, ignore_errors=True)
+                memory_volumes.remove(path)
 
     async def _remove(self, orphans: Iterable[Container]) -> None:
         """Containers of this cluster that no worker knows."""

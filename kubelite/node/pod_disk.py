@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from kubelite.node import eviction, volumes
+from kubelite.node import eviction, memory_volumes, volumes
 from kubelite.node.host_volumes import Volume
 from kubelite.node.pod_setup import prepare, volume_context
 from kubelite.node.services import Services
@@ -24,7 +24,7 @@ class PodDisk:
     def __init__(self, services: Services, uid: str) -> None:
         self._services = services
         self.directory: Path = services.settings.pods / uid
-        self._memory = volumes.memory_directory(services.settings.name, uid)
+        self._memory = memory_volumes.directory_of(services.settings.name, uid)
         self.volumes: Mapping[str, Volume] = {}
         self.ready = False
         self.stale = False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from kubelite.node import pod_files
+from kubelite.node import memory_volumes, pod_files
 from kubelite.node.host_volumes import Volume
 from kubelite.node.services import Services
 from kubelite.node.starter import surroundings
 from kubelite.node.view import is_host_network
 from kubelite.node.volume_payload import service_account
-from kubelite.node.volumes import VolumeContext, memory_directory, set_up
+from kubelite.node.volumes import VolumeContext, set_up
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -64,7 +64,7 @@ def volume_context(services: Services, pod: Obj, address: str, directory: Path) 
 
     return VolumeContext(
         directory=directory,
-        memory_directory=memory_directory(services.settings.name, meta.uid(pod)),
+        memory_directory=memory_volumes.directory_of(services.settings.name, meta.uid(pod)),
         around=surroundings(services, pod, address),
         token=token,
         find=services.client.find,

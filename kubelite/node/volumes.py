@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubelite.node import memory_volumes
 from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.claim_volumes import ClaimUnusable, PersistentVolume, persistent_volume, take
 from kubelite.node.environment import Surroundings
@@ -18,8 +19,6 @@ from kubelite.node.group_rights import own
 from kubelite.node.host_volumes import Volume, existing, host_path
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
 from kubelite.objects.meta import Obj
-
-SHARED_MEMORY = Path("/dev/shm")
 
 
 class VolumeFailed(Exception):
@@ -70,12 +69,8 @@ def refresh(pod: Obj, context: VolumeContext) -> None:
 
 def tear_down(directory: Path, memory_directory: Path) -> None:
     """Remove what a pod left on disk (never what its claims and host paths point at)."""
-    for path in (directory, memory_directory):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def memory_directory(cluster: str, uid: str) -> Path:
-    return SHARED_MEMORY / f"kubelite-{cluster}" / uid
+    shutil.rmtree(directory, ignore_errors=True)
+    memory_volumes.remove(memory_directory)
 
 
 def _set_up(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
@@ -104,13 +99,12 @@ def _plugin_path(directory: Path, plugin: str, name: str) -> Path:
 
 
 def _empty_dir(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
-    in_memory = (volume["emptyDir"] or {}).get("medium") == "Memory"
-    path = (
-        context.memory_directory / volume["name"]
-        if in_memory
-        else _plugin_path(context.directory, "empty-dir", volume["name"])
-    )
-    path.mkdir(parents=True, exist_ok=True)
+    if (volume["emptyDir"] or {}).get("medium") == "Memory":
+        path = context.memory_directory / volume["name"]
+        memory_volumes.make(path, memory_volumes.memory_size(pod, volume))
+    else:
+        path = _plugin_path(context.directory, "empty-dir", volume["name"])
+        path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o777)
     _give(path, pod)
     return Volume(path)
