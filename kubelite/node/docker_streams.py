@@ -168,9 +168,12 @@ async def attach(
 ) -> AttachedProcess:
     """Attach to a running container. Whether its output is framed is the container's own matter; `tty` says that the
     client has a terminal, whose size the container's then follows."""
-    inspected = await _ask(client.api.inspect_container, container_id)
     query = {"stream": 1, "stdin": int(stdin), "stdout": int(stdout), "stderr": int(stderr), "detachKeys": _DETACH_KEYS}
     connection = await _hijack(client, f"/containers/{container_id}/attach?{urlencode(query)}", None)
+    inspected = await _ask(client.api.inspect_container, container_id)
+    if not inspected["State"]["Running"]:  # then the engine may wait for its next start, which never comes
+        connection.close()
+        raise EngineError(f"container not running ({container_id})")
     framed = not inspected["Config"]["Tty"]
     return AttachedProcess(connection, client, container_id, framed=framed, resizable=tty)
 

@@ -165,6 +165,13 @@ async def test_attach_ends_with_the_container(engine: Any, run: Run) -> None:
     await process.close()
 
 
+async def test_attach_to_a_container_that_has_ended_is_refused(engine: Any, run: Run) -> None:
+    container = run("exit 1")
+    container.wait()
+    with pytest.raises(EngineError, match="container not running"):
+        await streams.attach(engine, container.id, stdin=True, stdout=True, stderr=True, tty=False)
+
+
 async def test_attach_without_a_terminal_to_a_container_that_has_one(engine: Any, run: Run) -> None:
     container = run("read line; echo bye", stdin_open=True, tty=True)
     process = await streams.attach(engine, container.id, stdin=True, stdout=True, stderr=True, tty=False)
