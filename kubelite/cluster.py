@@ -99,6 +99,7 @@ class Cluster:
 
     def __init__(self, settings: Settings, client: docker.DockerClient, images: Images) -> None:
         self.ends_pods = False  # with the control plane
+        self._ending = False
         self._settings = settings
         self._images = images
         self._authority = Authority(settings.pki)
@@ -155,6 +156,7 @@ class Cluster:
             self._store.close()
 
     async def _end(self, kubelet: asyncio.Task[None], controllers: asyncio.Task[None]) -> None:
+        self._ending = True
         controllers.cancel()
         if self.ends_pods:
             await self._kubelet.shut_down()
@@ -292,7 +294,7 @@ class Cluster:
 
     def _readiness(self) -> dict[str, Check]:
         return {
-            "ping": lambda: None,
+            "shutdown": lambda: "process is shutting down" if self._ending else None,
             "node": self._node_ready,
             "default-service-account": lambda: self._missing("serviceaccounts", "default", "default"),
             "storage-class": lambda: self._missing("storageclasses", None, bootstrap.STORAGE_CLASS),

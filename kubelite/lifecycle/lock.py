@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kubelite.config import Settings
 
 
 @contextlib.contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings, progress: Callable[[str], None]) -> Iterator[None]:
     """Hold the cluster's lock, waiting for it. The lock file goes with its last holder.
 
     A lock of this process, not of the open file: the daemon that is forked meanwhile must not inherit it.
@@ -21,7 +21,11 @@ def alone(settings: Settings) -> Iterator[None]:
     path = settings.home / f".{settings.name}.lock"
     while True:
         file = path.open("w")
-        fcntl.lockf(file, fcntl.LOCK_EX)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another command that is at work on cluster {settings.name}")
+            fcntl.lockf(file, fcntl.LOCK_EX)
         if _is_still(path, file.fileno()):
             break
         file.close()

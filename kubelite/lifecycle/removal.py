@@ -28,7 +28,7 @@ LET_GO_SECONDS = 2.0
 def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, keep_volumes: bool = False) -> bool:
     """Remove everything of the cluster, but (with `keep_volumes`) the export directory; False when there was nothing."""
     found = stop_control_plane(settings, progress)  # which also ends an `up` that waits for it
-    with alone(settings):
+    with alone(settings, progress):
         if endpoint is not None:
             client = find.connect(endpoint)
             with contextlib.closing(client):
@@ -43,7 +43,7 @@ def delete(settings: Settings, endpoint: Endpoint | None, progress: Progress, *,
 def leave_engine(settings: Settings, endpoint: Endpoint | None, progress: Progress) -> Settings:
     """Take the cluster off its engine (None: it doesn't answer); the next `up` may bring it up on any other."""
     stop_control_plane(settings, progress)
-    with alone(settings):
+    with alone(settings, progress):
         if endpoint is not None:
             with contextlib.closing(find.connect(endpoint)) as client:
                 remove_from_engine(settings, client, progress)

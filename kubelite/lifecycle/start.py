@@ -25,7 +25,8 @@ from kubelite.lifecycle.ranges import (
     service_ranges,
     subnets,
 )
-from kubelite.lifecycle.state import running_pid, status
+from kubelite.lifecycle.state import Status, running_pid, status
+from kubelite.lifecycle.stop import wait_for_end
 
 if TYPE_CHECKING:
     import docker
@@ -45,10 +46,10 @@ def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
 
     if status(settings).ready:
         return False
-    with alone(settings):
+    with alone(settings, progress):
         # Whoever held the lock before may have made the cluster, with ranges and a port of its own choice.
         settings = Settings.load(settings.name, settings.home) or settings
-        now = status(settings)
+        now = _settled(settings, progress)
         if now.ready:
             return False
         if now.pid is not None:
@@ -59,12 +60,20 @@ def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
     return True
 
 
+def _settled(settings: Settings, progress: Progress) -> Status:
+    """One that is about to stop has stopped."""
+    while (now := status(settings)).ending:
+        progress("waiting for it to stop first")
+        wait_for_end(settings)
+    return now
+
+
 def serve_here(settings: Settings, endpoint: Endpoint, progress: Progress, report: Callable[[str, str], None]) -> None:
     """As `up`, but serve in this process until it is told to stop; `report` hears what the daemon would report."""
     from kubelite import serve
     from kubelite.cluster import AlreadyRunning
 
-    with alone(settings):
+    with alone(settings, progress):
         settings = _with_images(settings, endpoint, progress)
     try:
         serve.run(settings, endpoint, cluster_images(), report)
@@ -89,7 +98,9 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
     if (existing := Settings.load(settings.name, settings.home)) is not None:
         settings = existing
         if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
-            raise StartFailed(f"its API port {settings.api_port} is in use by another program")
+            raise StartFailed(
+                f"its API port {settings.api_port} is in use by another program; see: ss -ltnp sport = :{settings.api_port}"
+            )
         _ensure_network(settings, client)
         return settings
     with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):

@@ -12,6 +12,7 @@ from kubelite.config import Settings
 from kubelite.engine import find, images, service_rules
 from kubelite.engine.find import Endpoint
 from kubelite.lifecycle.containers import each, labelled
+from kubelite.lifecycle.lock import alone
 from kubelite.lifecycle.state import running_pid
 
 Progress = Callable[[str], None]
@@ -28,6 +29,13 @@ def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, k
     stopped = stop_control_plane(settings, progress, with_pods=with_pods)
     if endpoint is None or keep_pods:
         return stopped
+    with alone(settings, progress):
+        if running_pid(settings) is not None:
+            return stopped  # somebody has brought it up again meanwhile
+        return _stop_containers(settings, endpoint, progress) or stopped
+
+
+def _stop_containers(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
     with contextlib.closing(find.connect(endpoint)) as client:
         running = client.api.containers(filters=labelled(settings))
         if running:
@@ -36,7 +44,7 @@ def down(settings: Settings, endpoint: Endpoint | None, progress: Progress, *, k
             others = [one for one in running if not service_rules.is_proxy(one)]
             each(lambda one: client.api.stop(one["Id"], timeout=CONTAINER_STOP_SECONDS), others)
             service_rules.remove(client, settings, images.KUBELITE)
-    return stopped or bool(running)
+    return bool(running)
 
 
 def stop_control_plane(settings: Settings, progress: Progress, *, with_pods: bool = False) -> bool:
@@ -58,3 +66,16 @@ def stop_control_plane(settings: Settings, progress: Progress, *, with_pods: boo
     finally:
         os.close(descriptor)
     return True
+
+
+def wait_for_end(settings: Settings) -> None:
+    """Of a control plane that was told to stop."""
+    pid = running_pid(settings)
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            select.select([descriptor], [], [], END_ALL_SECONDS)
+        finally:
+            os.close(descriptor)

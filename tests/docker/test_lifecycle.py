@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.docker.running_cluster import PATIENCE, Cluster, container, deleted_a
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Not up yet."""
-    with deleted_after(new_cluster(tmp_path)) as cluster:
+    with deleted_after(new_cluster(tmp_path / "a home")) as cluster:
         yield cluster
 
 
@@ -69,6 +71,36 @@ def test_up_whose_command_was_killed_leaves_no_lock_behind(cluster: Cluster) -> 
         command.kill()
     cluster.up()
     cluster.run("delete")
+
+
+def test_up_waits_for_a_down_that_is_at_work(cluster: Cluster) -> None:
+    cluster.up()
+    script = "trap 'sleep 2; exit' TERM; sleep 3600 & wait"
+    cluster.create_pod("slow", containers=[container(script)])
+    cluster.ready("slow")
+    cluster.hang_up()
+    before = cluster.pid
+    with cluster.begun("down") as down:
+        eventually(lambda: lifecycle.status(cluster.settings).ending)
+        cluster.up()
+        assert down.wait(PATIENCE) == 0
+    assert cluster.pid != before
+    cluster.ready("slow")
+    assert lifecycle.status(cluster.settings).ready
+
+
+def test_up_that_is_interrupted_or_loses_its_control_plane_says_so(cluster: Cluster) -> None:
+    with cluster.begun("up", *cluster.options) as interrupted:
+        eventually(lambda: lifecycle.running_pid(cluster.settings))
+        interrupted.send_signal(signal.SIGINT)
+        assert interrupted.wait(PATIENCE) == 130
+        assert interrupted.communicate()[1].endswith("interrupted\n")
+    assert lifecycle.running_pid(cluster.settings) is None
+    with cluster.begun("up") as orphaned:
+        os.kill(eventually(lambda: lifecycle.running_pid(cluster.settings)), signal.SIGKILL)
+        assert orphaned.wait(PATIENCE) == 1
+        assert "did not start: it ended before it was ready" in orphaned.communicate()[1]
+    cluster.up()
 
 
 def test_up_of_a_running_cluster_waits_until_it_is_ready(cluster: Cluster) -> None:
@@ -191,19 +223,43 @@ def test_down_ends_containers_while_their_network_is_there(cluster: Cluster) -> 
     """What an application says when it is told to end still reaches others."""
     cluster.up()
     farewell = "trap 'sleep 1; ip=$(hostname -i); grep -q eth0 /proc/net/dev && echo $ip > /data/farewell; exit' TERM"
+    hook = {"preStop": {"exec": {"command": ["touch", "/data/stopping"]}}}
     script = f"{farewell}; sleep 3600 & wait"
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     claims = "/api/v1/namespaces/default/persistentvolumeclaims"
     cluster.client.request("POST", claims, {"metadata": {"name": "data"}, "spec": claim})
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     mount = {"name": "data", "mountPath": "/data"}
-    cluster.create_pod("last", containers=[container(script, volumeMounts=[mount])], volumes=[volume])
+    cluster.create_pod("last", containers=[container(script, volumeMounts=[mount], lifecycle=hook)], volumes=[volume])
     cluster.ready("last")
     address = cluster.status("last")["podIP"]
     cluster.hang_up()
     cluster.run("down")
     (directory,) = cluster.settings.volumes.iterdir()
     assert (directory / "farewell").read_text().strip() == address
+    assert (directory / "stopping").exists()
+
+
+def test_network_that_somebody_removed_is_made_anew(cluster: Cluster) -> None:
+    cluster.up()
+    cluster.create_set("web", 1)
+    cluster.settled("web", 1)
+    address = cluster.status("web-0")["podIP"]
+    with contextlib.closing(cluster.engine) as engine:
+        for attached in engine.inspect_network(cluster.settings.network)["Containers"]:
+            engine.disconnect_container_from_network(attached, cluster.settings.network, force=True)
+        engine.remove_network(cluster.settings.network)
+    eventually(lambda: networks(cluster) == [cluster.settings.network])
+    eventually(lambda: cluster.restarts("web-0") == 1, told=cluster.pods)
+    cluster.settled("web", 1)
+    assert cluster.status("web-0")["podIP"] == address
+    eventually(lambda: lifecycle.status(cluster.settings).ready)
+    cluster.hang_up()
+    cluster.run("down")
+    with contextlib.closing(cluster.engine) as engine:
+        engine.remove_network(cluster.settings.network)
+    cluster.up()
+    cluster.settled("web", 1)
 
 
 def clear_engine(cluster: Cluster) -> None:
