@@ -30,7 +30,7 @@ class FieldError:
     def body(self) -> str:
         """The message without the path, as it stands in a Status cause."""
         label = _FIELD_LABELS[self.type]
-        if self.type in _WITH_VALUE:
+        if self.type in _WITH_VALUE and self.value is not OMITTED:
             label = f"{label}: {_show(self.value)}"
         return f"{label}: {self.detail}" if self.detail else label
 
@@ -58,6 +58,10 @@ _WITH_VALUE = {
     "FieldValueTypeInvalid",
     "FieldValueTooMany",
 }
+
+
+# The value of an error that is about several fields.
+OMITTED: Any = object()
 
 
 def _show(value: Any) -> str:

@@ -251,6 +251,8 @@ class Registry:
         given = new["metadata"].pop("managedFields", None)
         if subresource == "status":
             new = strategy.carry_over_for_status(kind, new, old)
+            if subresource in kind.subresource_rules:
+                self._validate(kind, new, old, subresource)
             if kind.structural is not None:
                 new = strategy.keep_metadata(new, old)
                 self._validate(kind, new, old)

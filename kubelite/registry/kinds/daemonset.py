@@ -24,6 +24,7 @@ from kubelite.registry.kinds.workload import (
     selector_and_labels,
     selector_cell,
 )
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age, format_labels
 from kubelite.registry.validation import unchanged
 
@@ -130,6 +131,7 @@ DAEMON_SET = Kind(
     default=_default,
     prepare=_prepare,
     validate=_validate,
+    subresource_rules={"status": counts(*_STATUS, "updatedNumberScheduled", "numberAvailable", "numberUnavailable")},
     initial_status=lambda workload: dict.fromkeys(_STATUS, 0),
     warnings=lambda workload: template_warnings(workload["spec"]["template"]),
 )

@@ -24,6 +24,7 @@ from kubelite.registry.kinds.workload import (
     selector_and_labels,
     selector_cell,
 )
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
 from kubelite.registry.validation import unchanged
 
@@ -115,6 +116,13 @@ DEPLOYMENT = Kind(
     default=_default,
     prepare=_prepare,
     validate=_validate,
+    subresource_rules={
+        "status": counts(
+            "replicas",
+            "unavailableReplicas",
+            parts=("updatedReplicas", "readyReplicas", "availableReplicas"),
+        )
+    },
     status_metadata=("annotations",),
     warnings=workload_warnings,
 )

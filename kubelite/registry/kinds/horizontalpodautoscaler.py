@@ -12,6 +12,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.horizontalpodautoscaler_rules import SOURCES, spec_errors
 from kubelite.registry.kinds.podspec_defaults import fill
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import UNKNOWN, UNSET, age
 
 _CPU: Obj = {
@@ -109,6 +110,7 @@ HORIZONTAL_POD_AUTOSCALER = Kind(
     subresources=frozenset({"status"}),
     default=_default,
     validate=_validate,
+    subresource_rules={"status": counts("currentReplicas", "desiredReplicas")},
     initial_status=lambda scaler: {"currentMetrics": None, "desiredReplicas": 0},
     counts_generations=False,
 )

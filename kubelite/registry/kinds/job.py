@@ -12,6 +12,7 @@ from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.job_spec import default_failure_policy, is_indexed, job_spec
+from kubelite.registry.kinds.job_status import status_errors
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import MAX_INT32
 from kubelite.registry.kinds.podspec_warnings import workload_warnings
@@ -207,6 +208,7 @@ JOB = Kind(
     default=_default,
     prepare=_prepare,
     validate=_validate,
+    subresource_rules={"status": status_errors},
     orphans_by_default=True,
     fields={"status.successful": lambda job: str((job.get("status") or {}).get("succeeded", 0))},
     warnings=workload_warnings,

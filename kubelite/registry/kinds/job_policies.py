@@ -135,16 +135,26 @@ def _success_rule(path: str, rule: Obj, completions: int) -> Errors:
 def _total(path: str, text: str, completions: int) -> tuple[int, Errors]:
     """How many indexes a list such as `0,2-5` has."""
     errors = [too_long(path, _MAX_INDEXES_TEXT)] if len(text) > _MAX_INDEXES_TEXT else []
-    last, total = -1, 0
+    found, why = indexes_in(text, completions)
+    if why:
+        return 0, [*errors, invalid_value(path, text, f"error parsing succeededIndexes: {why}")]
+    return len(found), errors
+
+
+def indexes_in(text: str, completions: int) -> tuple[set[int], str]:
+    """The indexes of a list such as `0,2-5`; or what is wrong with it."""
+    found: set[int] = set()
+    last = -1
     try:
         for part in text.split(",") if text else ():
             first, end = _interval(part, completions)
             if last >= first:
                 raise ValueError(f"non-increasing order, previous: {last}, current: {first}")
-            last, total = end, total + end - first + 1
+            found.update(range(first, end + 1))
+            last = end
     except ValueError as error:
-        return 0, [*errors, invalid_value(path, text, f"error parsing succeededIndexes: {error}")]
-    return total, errors
+        return set(), str(error)
+    return found, ""
 
 
 def _interval(text: str, completions: int) -> tuple[int, int]:

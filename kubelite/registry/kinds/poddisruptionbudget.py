@@ -11,6 +11,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.workload import at_most_all, int_or_percent
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
 
 _COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
@@ -65,5 +66,6 @@ POD_DISRUPTION_BUDGET = Kind(
     subresources=frozenset({"status"}),
     default=_default,
     validate=_validate,
+    subresource_rules={"status": counts(*_COUNTS)},
     initial_status=lambda budget: dict.fromkeys(_COUNTS, 0),
 )

@@ -21,6 +21,7 @@ from kubelite.registry.kinds.workload import (
     selector_and_labels,
     selector_cell,
 )
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
 from kubelite.registry.validation import unchanged
 
@@ -78,6 +79,9 @@ REPLICA_SET = Kind(
     subresources=frozenset({"status", "scale"}),
     default=_default,
     validate=_validate,
+    subresource_rules={
+        "status": counts("replicas", parts=("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+    },
     fields={"status.replicas": lambda workload: str((workload.get("status") or {}).get("replicas", 0))},
     initial_status=lambda workload: {"replicas": 0},
     warnings=workload_warnings,

@@ -20,6 +20,7 @@ from kubelite.registry.kinds.workload import (
     not_negative,
     runs_for_ever,
 )
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age, format_labels
 
 
@@ -89,6 +90,9 @@ REPLICATION_CONTROLLER = Kind(
     subresources=frozenset({"status", "scale"}),
     default=_default,
     validate=_validate,
+    subresource_rules={
+        "status": counts("replicas", parts=("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+    },
     fields={"status.replicas": lambda workload: str((workload.get("status") or {}).get("replicas", 0))},
     initial_status=lambda workload: {"replicas": 0},
     counts_generations=True,

@@ -26,6 +26,7 @@ from kubelite.registry.kinds.workload import (
     runs_for_ever,
     selector_and_labels,
 )
+from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
 
 UPDATABLE = (
@@ -157,6 +158,13 @@ STATEFUL_SET = Kind(
     subresources=frozenset({"status", "scale"}),
     default=_default,
     validate=_validate,
+    subresource_rules={
+        "status": counts(
+            "replicas",
+            parts=("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"),
+            within_ready="status.readyReplicas",
+        )
+    },
     name_rule="label",
     initial_status=lambda workload: {"availableReplicas": 0, "replicas": 0},
     warnings=_warnings,

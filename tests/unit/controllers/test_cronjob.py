@@ -43,7 +43,9 @@ class Crons:
 
     def end(self, name: str, kind: str = "Complete") -> None:
         stamp = meta.format_time(self.clock())
-        status: Obj = {"conditions": [{"type": kind, "status": "True"}], "startTime": stamp}
+        why = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}[kind]
+        conditions = [{"type": one, "status": "True"} for one in (why, kind)]
+        status: Obj = {"conditions": conditions, "startTime": stamp}
         if kind == "Complete":
             status["completionTime"] = stamp
         self.registry.update("jobs", self.registry.get("jobs", NAMESPACE, name) | {"status": status}, "status")
