@@ -6,6 +6,7 @@ import http.client
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -62,6 +63,12 @@ def deployment(name: str, replicas: int, container: dict[str, Any]) -> str:
     }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return _manifest("apps/v1", "Deployment", name, spec)
+
+
+def host_port_pod(name: str, *ports: dict[str, Any], command: Sequence[str] = ("sh", "-c", TELL_NAME)) -> str:
+    """A pod that answers with its name at ports of its node."""
+    main = {"name": "c", "image": "httpd", "imagePullPolicy": "IfNotPresent", "command": command, "ports": ports}
+    return _manifest("v1", "Pod", name, {"containers": [main], "terminationGracePeriodSeconds": 0})
 
 
 def service(name: str, **spec: Any) -> str:

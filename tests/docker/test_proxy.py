@@ -18,7 +18,7 @@ from kubelite.cli.client import Obj
 from kubelite.testing.cluster import Cluster
 from kubelite.testing.namespace import CommandError, Namespace
 from tests.docker.running_cluster import eventually
-from tests.docker.serving import TOOLS, balanced, datagram_server, fetch, names, service, web
+from tests.docker.serving import ECHO, TOOLS, balanced, datagram_server, fetch, host_port_pod, names, service, web
 
 CONNECTIONS = 1000
 REFUSED = 7  # curl's exit code for a connection that could not be made
@@ -213,6 +213,34 @@ def test_load_balancer_answers_at_the_nodes_address(view: Namespace) -> None:
 def test_external_address_leads_to_the_service(view: Namespace) -> None:
     view.apply(service("outside", selector={"app": "web"}, externalIPs=["198.51.100.7"]))
     assert eventually(lambda: fetch("198.51.100.7", 80)) in names(view, "web")
+
+
+# host ports
+
+
+def test_host_ports_of_pods_differ_by_address_and_protocol(view: Namespace) -> None:
+    """Upstream's conformance: one number, told apart by hostIP and protocol; who asks for a taken one waits."""
+    gateway = str(view.settings.gateway)
+    with socket.create_server((gateway, 0)) as free:
+        number = free.getsockname()[1]
+    http_port = {"containerPort": 80, "hostPort": number}
+    view.apply(host_port_pod("loopback", {**http_port, "hostIP": "127.0.0.1"}))
+    view.apply(host_port_pod("outer", {**http_port, "hostIP": gateway}))
+    datagrams = {"containerPort": 9000, "hostPort": number, "hostIP": gateway, "protocol": "UDP"}
+    view.apply(host_port_pod("datagrams", datagrams, command=("perl", "-e", ECHO)))
+    view.apply(host_port_pod("late", http_port))
+    assert eventually(lambda: fetch("127.0.0.1", number)) == "loopback"
+    assert eventually(lambda: fetch(gateway, number)) == "outer"
+    assert ask(view, f"http://{gateway}:{number}") == ["outer"]
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(0.3)
+        client.connect((gateway, number))
+        assert eventually(lambda: exchange(client)) == "datagrams"
+    conditions = view.get("pods", "late")["status"]["conditions"]
+    assert "didn't have free ports for the requested pod ports" in conditions[0]["message"]
+    for name in ("loopback", "outer"):
+        view.delete("pods", name)
+    assert eventually(lambda: fetch(gateway, number) == "late")
 
 
 # changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections import Counter
@@ -19,6 +20,9 @@ from tests.docker.running_cluster import Cluster, deleted_after, eventually, new
 from tests.docker.serving import fetch, names, service, web
 
 LEFT = "table ip kubelite-left { set gateway { type ipv4_addr; elements = { 192.0.2.123 }; }; }; table ip mine { }"
+
+
+REPLICAS = 10
 
 
 @pytest.fixture
@@ -40,16 +44,28 @@ def tables() -> list[str]:
     return [line.split()[-1] for line in on_host("nft", "list", "tables", "ip").splitlines()]
 
 
+def passages() -> list[str]:
+    """The comments of the rules in Docker's chain for rules of others."""
+    chain = on_host("nft", "list", "chain", "ip", "filter", "DOCKER-USER")
+    return re.findall(r'comment "([^"]+)"', chain)
+
+
+def left(cluster: Cluster) -> set[str]:
+    return {cluster.settings.network} & {*tables(), *passages()}
+
+
 def test_rules_come_with_up_and_go_with_down_and_delete(cluster: Cluster) -> None:
     cluster.up()
     assert cluster.settings.network in tables()
+    assert cluster.settings.network in passages()
     cluster.hang_up()
     cluster.run("down")
-    assert cluster.settings.network not in tables()
+    assert not left(cluster)
     cluster.up()
     assert cluster.settings.network in tables()
+    assert cluster.settings.network in passages()
     cluster.run("delete")
-    assert cluster.settings.network not in tables()
+    assert not left(cluster)
 
 
 def test_delete_removes_the_rules_of_a_cluster_that_was_killed(cluster: Cluster) -> None:
@@ -60,7 +76,7 @@ def test_delete_removes_the_rules_of_a_cluster_that_was_killed(cluster: Cluster)
             engine.remove_container(row["Id"], force=True)
     assert cluster.settings.network in tables()
     cluster.run("delete")
-    assert cluster.settings.network not in tables()
+    assert not left(cluster)
 
 
 def test_next_up_sweeps_what_clusters_left_that_are_gone(cluster: Cluster) -> None:
@@ -100,8 +116,8 @@ def test_rules_hold_while_the_proxy_is_away_and_it_comes_back(view: Namespace) -
 
 
 def test_rolling_restart_under_load_loses_no_request(view: Namespace) -> None:
-    hook = {"preStop": {"exec": {"command": ["sleep", "1"]}}}
-    view.apply(web("rolling", 3, lifecycle=hook))
+    hook = {"preStop": {"sleep": {"seconds": 1}}}
+    view.apply(web("rolling", REPLICAS, lifecycle=hook))
     view.apply(service("rolling"))
     view.wait("deployments", "rolling")
     address = view.get("services", "rolling")["spec"]["clusterIP"]
@@ -125,7 +141,7 @@ def test_rolling_restart_under_load_loses_no_request(view: Namespace) -> None:
         for client in clients:
             client.join()
     assert answers[""] == 0, answers
-    assert len(answers.keys() - before) == 3
+    assert len(answers.keys() - before) == REPLICAS
 
 
 def test_killed_pod_loses_no_connection_once_its_endpoint_is_gone(view: Namespace) -> None:
