@@ -167,14 +167,17 @@ async def attach(
     client: DockerClient, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
 ) -> AttachedProcess:
     """Attach to a running container. Whether its output is framed is the container's own matter; `tty` says that the
-    client has a terminal, whose size the container's then follows."""
+    client has a terminal, whose size the container's then follows. Who started it to attach to it (`kubectl run -i`)
+    is told what it has said so far."""
+    config = (await _ask(client.api.inspect_container, container_id))["Config"]
     query = {"stream": 1, "stdin": int(stdin), "stdout": int(stdout), "stderr": int(stderr), "detachKeys": _DETACH_KEYS}
+    query |= {"logs": int(config["StdinOnce"])}
     connection = await _hijack(client, f"/containers/{container_id}/attach?{urlencode(query)}", None)
-    inspected = await _ask(client.api.inspect_container, container_id)
-    if not inspected["State"]["Running"]:  # then the engine may wait for its next start, which never comes
+    state = (await _ask(client.api.inspect_container, container_id))["State"]
+    if not state["Running"]:  # or the engine may wait for its next start, which never comes
         connection.close()
         raise EngineError(f"container not running ({container_id})")
-    framed = not inspected["Config"]["Tty"]
+    framed = not config["Tty"]
     return AttachedProcess(connection, client, container_id, framed=framed, resizable=tty)
 
 

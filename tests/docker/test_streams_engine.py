@@ -165,6 +165,19 @@ async def test_attach_ends_with_the_container(engine: Any, run: Run) -> None:
     await process.close()
 
 
+async def test_attach_to_a_container_that_was_started_for_it_misses_nothing(engine: Any) -> None:
+    command = ["sh", "-c", "echo early; read line; echo late"]
+    container = engine.api.create_container(images.TOOLS, command, labels=LABELS, stdin_open=True)["Id"]
+    engine.api.start(container)
+    while not engine.api.logs(container):
+        await asyncio.sleep(0.02)
+    process = await streams.attach(engine, container, stdin=True, stdout=True, stderr=True, tty=False)
+    await process.write(b"\n")
+    assert await collect(process) == {1: b"early\nlate\n"}
+    await process.close()
+    engine.api.remove_container(container, force=True)
+
+
 async def test_attach_to_a_container_that_has_ended_is_refused(engine: Any, run: Run) -> None:
     container = run("exit 1")
     container.wait()
