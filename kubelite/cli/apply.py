@@ -61,9 +61,10 @@ def _client(settings: Settings, problems: Sequence[Problem]) -> Client:
     except (Failure, OSError, http.client.HTTPException) as error:  # a connection that failed closed itself
         if problems:
             raise refused(problems) from None
-        if isinstance(error, Failure):
+        if isinstance(error, Failure | ConnectionRefusedError):
             raise
-        raise Failure(f"the API of cluster {settings.name} does not answer: {error}", "type: kubelite status") from None
+        cure = f"type: kubelite status --name {settings.name}"
+        raise Failure(f"the API of cluster {settings.name} does not answer: {error}", cure) from None
     return client
 
 

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except Exception as error:
-            told = explain(error)
+            told = explain(_known(error, parsed))
             if told is None:
                 raise
             progress.wipe()
@@ -47,6 +47,16 @@ def _load(target: str) -> Run:
     module, function = target.split(":")
     run: Run = getattr(importlib.import_module(f"kubelite.cli.{module}"), function)
     return run
+
+
+def _known(error: Exception, parsed: argparse.Namespace) -> Exception:
+    """A command that talks to the API of a cluster that is down gets no connection."""
+    if not isinstance(error, ConnectionRefusedError) or "name" not in parsed:
+        return error
+    from kubelite.cli.client import not_up
+    from kubelite.config import Settings
+
+    return not_up(Settings(name=parsed.name))
 
 
 def explain(error: Exception) -> str | None:

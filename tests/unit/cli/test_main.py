@@ -16,6 +16,7 @@ from kubelite.cli.failure import Failure
 from kubelite.cli.main import explain, main
 from kubelite.config import Settings
 from kubelite.engine import EngineError, silent
+from kubelite.pki import Authority, kubeconfig, write_kubeconfig
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,27 @@ def test_command_about_a_cluster_that_is_not_up_ends_with_1(
     told = capsys.readouterr()
     assert "type: kubelite up --name other" in told.err + told.out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["volumes"], ["explain-service", "web"], ["apply", "-f", "map.yaml"], ["status"]],
+    ids=lambda one: one[0],
+)
+def test_command_about_a_cluster_that_is_down_says_so(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBELITE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("map.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept}\n")
+    settings = Settings(name="other", home=tmp_path, api_port=1)
+    settings.save()
+    authority = Authority(settings.pki)
+    certificate = authority.client_certificate("admin", "kubernetes-admin", ["system:masters"])
+    write_kubeconfig(settings.kubeconfig, kubeconfig("other", settings.api_url, authority.ca_pem, *certificate))
+    assert main([*command, "--name", "other"]) == 1
+    told = capsys.readouterr()
+    assert "type: kubelite up --name other" in told.err + told.out
 
 
 def test_existing_cluster_keeps_its_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
