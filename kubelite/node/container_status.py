@@ -10,6 +10,7 @@ from kubelite.node.view import View, Waiting, container_entries, init_containers
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
+NOT_LOCATED = "The container could not be located when the pod was terminated"
 LOST = "The container could not be located when the pod was deleted.  The container used to be Running"
 
 
@@ -26,7 +27,7 @@ def ephemeral_statuses(view: View, specs: list[Obj]) -> list[Obj]:
 def _container_status(view: View, spec: Obj) -> Obj:
     name = spec["name"]
     found, old = view.latest(name), _old_status(view.pod, name)
-    if found is None and old is not None and old.get("containerID"):
+    if found is None and old is not None and (old.get("containerID") or "terminated" in (old.get("state") or {})):
         return _lost(view, old)
     state, last = _state(view, name, found)
     status: dict[str, Any] = {
@@ -68,7 +69,8 @@ def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
         return {"waiting": _as_obj(waiting) if waiting else _not_started(view)}, last
     if found.state == "running":
         return {"running": {"startedAt": meta.format_time(found.started_at)} if found.started_at else {}}, last
-    if waiting is not None and restarts(view.pod, found) and not is_finished(view.pod):
+    goes_on = not is_finished(view.pod) and not meta.is_terminating(view.pod)
+    if waiting is not None and goes_on and restarts(view.pod, found):
         return {"waiting": _as_obj(waiting)}, terminated(found)
     return terminated(found), last
 
@@ -114,6 +116,33 @@ def _is_started(view: View, spec: Obj, found: Container | None) -> bool:
     if spec in init_containers(view.pod) and not restarts_always(spec):
         return False
     return view.health_of(found).started
+
+
+def final_statuses(pod: Obj, inits: list[Obj], regulars: list[Obj]) -> tuple[list[Obj], list[Obj]]:
+    """Of a pod whose containers are ended for good: what never came to run isn't waited for any more. Upstream's
+    `TerminatePod`."""
+    begun = 1 + max((i for i, entry in enumerate(inits) if not _only_waited(entry)), default=0)
+    inits = [*map(_not_located, inits[:begun]), *inits[begun:]]
+    return inits, [*map(_not_located, regulars)] if _initialized(pod, inits, regulars) else regulars
+
+
+def _only_waited(entry: Obj) -> bool:
+    return "waiting" in entry["state"] and "terminated" not in entry["lastState"]
+
+
+def _initialized(pod: Obj, inits: list[Obj], regulars: list[Obj]) -> bool:
+    if not inits or not all(map(_only_waited, regulars)):
+        return True
+    last, state = init_containers(pod)[-1], inits[-1]["state"]
+    return inits[-1]["started"] if restarts_always(last) else (state.get("terminated") or {}).get("exitCode") == 0
+
+
+def _not_located(entry: Obj) -> Obj:
+    if "terminated" in entry["state"]:
+        return entry
+    unknown = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": NOT_LOCATED}
+    gone = {"terminated": unknown | {"startedAt": None, "finishedAt": None}}
+    return entry | {"state": gone, "ready": False, "started": False}
 
 
 def _lost(view: View, old: Obj) -> Obj:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubelite.node.container_status import container_statuses, ephemeral_statuses
+from kubelite.node.container_status import container_statuses, ephemeral_statuses, final_statuses
 from kubelite.node.plan import HoldBack
 from kubelite.node.view import (
     Ending,
@@ -40,6 +40,8 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
     phase = old["phase"] if is_finished(view.pod) else _phase(view, inits, regulars, terminated)
     if phase in FINAL and any(view.running()):
         phase = old.get("phase") or "Pending"  # others may count on what a finished pod had being free
+    elif (terminated or view.ending is not None) and not is_finished(view.pod):
+        inits, regulars = final_statuses(view.pod, inits, regulars)
     status: dict[str, Any] = {key: value for key, value in old.items() if key not in _REBUILT}
     status["phase"] = phase
     status["conditions"] = _conditions(view, phase, inits, regulars, now)

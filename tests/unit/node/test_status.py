@@ -180,6 +180,9 @@ def test_exceeded_deadline_fails_the_pod_once_nothing_runs() -> None:
     assert (status["phase"], status.get("reason")) == ("Running", None)
     status = status_of(pod(status=before), exited(code=137), ending=PAST_DEADLINE)
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    waiting = status_of(pod(status=before), ending=PAST_DEADLINE)
+    assert waiting["containerStatuses"][0]["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    assert status_of(pod(status=waiting))["containerStatuses"] == waiting["containerStatuses"]
 
 
 # --- what is kept
@@ -267,3 +270,23 @@ def test_statuses_come_by_name_and_show_their_mounts() -> None:
         {"name": "data", "mountPath": "/data"},
         {"name": "token", "mountPath": "/token", "readOnly": True, "recursiveReadOnly": "Disabled"},
     ]
+
+
+def test_container_that_never_ran_is_not_waited_for_when_its_pod_is_ended() -> None:
+    status = status_of(pod(), terminated=True)
+    ended = status["containerStatuses"][0]["state"]["terminated"]
+    assert (status["phase"], ended["exitCode"], ended["reason"]) == ("Failed", 137, "ContainerStatusUnknown")
+    of = pod(initContainers=[container("one"), container("two")])
+    status = status_of(of, exited("one", 1), terminated=True)
+    assert ["terminated" in entry["state"] for entry in status["initContainerStatuses"]] == [True, False]
+    assert "waiting" in status["containerStatuses"][0]["state"]
+    status = status_of(of, exited("one"), exited("two"), terminated=True)
+    assert "terminated" in status["containerStatuses"][0]["state"]
+
+
+def test_container_that_waits_out_its_back_off_has_ended_when_its_pod_is_to_go() -> None:
+    waiting = {"web": Waiting("CrashLoopBackOff")}
+    assert "waiting" in status_of(pod(), exited(code=1), waiting=waiting)["containerStatuses"][0]["state"]
+    going = pod(metadata={"deletionTimestamp": "2026-01-02T03:04:05Z"})
+    status = status_of(going, exited(code=1), waiting=waiting)
+    assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 1
