@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of, own
 from kubelite.controllers.volumes import matching
+from kubelite.controllers.volumes.protection import claims_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
@@ -34,7 +35,14 @@ class ClaimBinder(Controller):
             "persistentvolumeclaims": own,
             "persistentvolumes": self._of_volume,
             "storageclasses": lambda event: self._unbound(),
+            "pods": self._of_pod,
         }
+
+    @staticmethod
+    def _of_pod(event: Event) -> Iterable[Key]:
+        """One that finds no node may be the consumer that a claim waits for."""
+        pod = event.object
+        return [(meta.namespace(pod), name) for name in claims_of(pod)] if _finds_no_node(pod) else []
 
     def _of_volume(self, event: Event) -> Iterable[Key]:
         ref = event.object["spec"].get("claimRef")
@@ -86,8 +94,7 @@ class ClaimBinder(Controller):
             new["spec"]["storageClassName"] = meta.name(found)
             self.client.update("persistentvolumeclaims", new)
         elif self._delayed(claim):
-            message = "waiting for first consumer to be created before binding"
-            self.recorder.event(claim, "Normal", "WaitForFirstConsumer", message)
+            self._tell_of_consumers(claim)
         elif volume is not None:
             self._bind(claim, volume)
         elif storage_class_of(claim):
@@ -95,6 +102,17 @@ class ClaimBinder(Controller):
         else:
             message = "no persistent volumes available for this claim and no storage class is set"
             self.recorder.event(claim, "Normal", "FailedBinding", message)
+
+    def _tell_of_consumers(self, claim: Obj) -> None:
+        pods = self.client.list("pods", meta.namespace(claim))
+        waiting = [pod for pod in pods if _finds_no_node(pod) and meta.name(claim) in claims_of(pod)]
+        if not waiting:
+            message = "waiting for first consumer to be created before binding"
+            self.recorder.event(claim, "Normal", "WaitForFirstConsumer", message)
+            return
+        names = ",".join(meta.name(pod) for pod in waiting)
+        message = f"waiting for pod{'s' if len(waiting) > 1 else ''} {names} to be scheduled"
+        self.recorder.event(claim, "Normal", "WaitForPodScheduled", message)
 
     def _in_reach(self, claim: Obj) -> list[Obj]:
         """Volumes for the node that the scheduler has chosen, if it has."""
@@ -251,3 +269,8 @@ class VolumeController(Controller):
 
 def _mode(obj: Obj) -> str:
     return str(obj["spec"].get("volumeMode") or "Filesystem")
+
+
+def _finds_no_node(pod: Obj) -> bool:
+    scheduled = meta.condition((pod.get("status") or {}).get("conditions"), "PodScheduled") or {}
+    return not pod["spec"].get("nodeName") and scheduled.get("reason") == "Unschedulable"

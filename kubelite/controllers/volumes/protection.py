@@ -20,7 +20,7 @@ def claims_of(pod: Obj) -> list[str]:
     return named + [f"{meta.name(pod)}-{volume['name']}" for volume in volumes if volume.get("ephemeral")]
 
 
-def _without(obj: Obj, finalizer: str) -> Obj:
+def without(obj: Obj, finalizer: str) -> Obj:
     new = meta.copy(obj)
     new["metadata"]["finalizers"] = [one for one in new["metadata"]["finalizers"] if one != finalizer]
     if not new["metadata"]["finalizers"]:
@@ -47,7 +47,7 @@ class ClaimProtection(Controller):
         ):
             return
         if not any(_uses(pod, claim) for pod in self.client.list("pods", key[0])):
-            self.client.update("persistentvolumeclaims", _without(claim, PVC_FINALIZER))
+            self.client.update("persistentvolumeclaims", without(claim, PVC_FINALIZER))
 
 
 def _uses(pod: Obj, claim: Obj) -> bool:
@@ -71,4 +71,4 @@ class VolumeProtection(Controller):
         if volume is None or not meta.is_terminating(volume):
             return
         if PV_FINALIZER in volume["metadata"].get("finalizers", ()) and volume["status"].get("phase") != "Bound":
-            self.client.update("persistentvolumes", _without(volume, PV_FINALIZER))
+            self.client.update("persistentvolumes", without(volume, PV_FINALIZER))

@@ -12,12 +12,15 @@ from pathlib import Path
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
 from kubelite.controllers.volumes import directories
 from kubelite.controllers.volumes.binder import PROVISIONED_BY, STORAGE_PROVISIONER
+from kubelite.controllers.volumes.protection import without
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client, Event, Recorder
 from kubelite.registry.kinds.persistentvolume import storage_class_of
 
 PROVISIONER = "fuseim.pri/ifs"
+# A volume that is deleted before its claim goes only after its directory.
+FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 MODE = 0o777
 
 
@@ -95,7 +98,9 @@ class Provisioner(Controller):
         }
         if options := storage_class.get("mountOptions"):
             spec["mountOptions"] = options
-        metadata = {"name": directories.volume_name(claim), "annotations": {PROVISIONED_BY: PROVISIONER}}
+        metadata: Obj = {"name": directories.volume_name(claim), "annotations": {PROVISIONED_BY: PROVISIONER}}
+        if spec["persistentVolumeReclaimPolicy"] == "Delete":
+            metadata["finalizers"] = [FINALIZER]
         return {"metadata": metadata, "spec": spec}
 
 
@@ -123,14 +128,24 @@ class Reclaimer(Controller):
 
     async def reconcile(self, key: Key) -> None:
         volume = self.client.find("persistentvolumes", *key)
-        if volume is None or meta.is_terminating(volume) or not _is_due(volume):
+        if volume is not None and volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+            self._let_go(volume)
+            return
+        if volume is None or not _is_due(volume):
             return
         try:
             await asyncio.to_thread(self._dispose, Path(volume["spec"]["nfs"]["path"]), self._fate(volume))
         except (OSError, ValueError, LookupError) as error:
             self._fail(volume, str(error))
             raise
-        self.client.delete("persistentvolumes", *key, uid=meta.uid(volume))
+        if not meta.is_terminating(volume):
+            self.client.delete("persistentvolumes", *key, uid=meta.uid(volume))
+        if (left := self.client.find("persistentvolumes", *key)) is not None:
+            self._let_go(left)
+
+    def _let_go(self, volume: Obj) -> None:
+        if FINALIZER in (volume["metadata"].get("finalizers") or ()):
+            self.client.update("persistentvolumes", without(volume, FINALIZER))
 
     def _fate(self, volume: Obj) -> directories.Fate:
         name = storage_class_of(volume) or ""

@@ -257,6 +257,51 @@ def test_wait_for_first_consumer_waits_for_the_node(
     assert found(registry)["status"]["phase"] == "Bound"
 
 
+def test_a_claim_says_which_pod_finds_no_node(registry: Registry, controllers: Controllers, recorded: Recorded) -> None:
+    storage_class(registry, volumeBindingMode="WaitForFirstConsumer")
+    claim(registry, storageClassName=STORAGE_CLASS)
+    controllers.settle()
+    container = {"name": "c", "image": "i"}
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    metadata = {"name": "web", "namespace": "default"}
+    pod = registry.create("pods", {"metadata": metadata, "spec": {"containers": [container], "volumes": volumes}})
+    controllers.settle()
+    assert "WaitForPodScheduled" not in recorded.reasons
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    registry.update("pods", {**pod, "status": {"conditions": [condition]}}, "status")
+    controllers.settle()
+    assert recorded.events[-1] == ("WaitForPodScheduled", "waiting for pod web to be scheduled")
+
+
+def test_a_volume_deleted_before_its_claim_goes_after_its_directory(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry, parameters={"archiveOnDelete": "false"})
+    made = claim(registry, storageClassName=STORAGE_CLASS)
+    controllers.settle()
+    name = f"pvc-{meta.uid(made)}"
+    registry.delete("persistentvolumes", None, name)
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    assert (export / f"default-data-{name}").exists()
+    asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, name)))
+    controllers.settle()
+    assert registry.list("persistentvolumes") == []
+    assert list(export.iterdir()) == []
+
+
+def test_a_volume_that_is_to_be_kept_after_all_is_not_held(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry)
+    name = f"pvc-{meta.uid(claim(registry, storageClassName=STORAGE_CLASS))}"
+    controllers.settle()
+    registry.patch("persistentvolumes", None, name, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, name)))
+    finalizers = registry.get("persistentvolumes", None, name)["metadata"]["finalizers"]
+    assert finalizers == ["kubernetes.io/pv-protection"]
+
+
 def test_a_bound_claim_that_loses_its_volume_is_lost(registry: Registry, controllers: Controllers) -> None:
     volume(registry, "mine")
     claim(registry, storageClassName="")
