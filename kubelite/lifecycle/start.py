@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
-from kubelite.config import Settings
+from kubelite.config import LABEL_HOME, Settings
 from kubelite.engine import find, images
 from kubelite.engine.find import Endpoint
 from kubelite.engine.locks import exclusive
@@ -111,20 +112,35 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
 
 
 def _ensure_network(settings: Settings, client: docker.DockerClient) -> None:
-    """A route that is there without the network leads elsewhere, or nowhere: an engine that was wiped leaves some."""
     from kubelite.node.docker_network import NetworkRefused, ensure_network, own_networks
 
+    present = own_networks(client.api, settings)
+    if trouble := _trouble(settings, present, host_routes()):
+        raise StartFailed(trouble)
     try:
-        taken = {interface for network, interface in host_routes() if network.overlaps(settings.pod_cidr)}
-        if taken and not own_networks(client.api, settings):
-            names = ", ".join(sorted(taken))
-            raise NetworkRefused(
-                f"network {settings.network} is gone from the engine, and its range {settings.pod_cidr} is taken by "
-                f"{names}; if that is a left-over of an engine: ip link delete {names}"
-            )
         ensure_network(client.api, settings)
     except NetworkRefused as error:
         raise StartFailed(str(error)) from None
+
+
+def _trouble(
+    settings: Settings, present: Sequence[Mapping[str, Any]], routes: Sequence[tuple[IPv4Network, str]]
+) -> str:
+    """Why the pods' network can't be had; `present` are the engine's networks that carry the cluster's name."""
+    homes = {(network.get("Labels") or {}).get(LABEL_HOME, "") for network in present} - {"", str(settings.home)}
+    for home in homes:
+        return (
+            f"the engine has a cluster {settings.name} already, whose files are in {home}/{settings.name}; "
+            f"to use that one: export KUBELITE_HOME={home}; to have another one: choose another --name"
+        )
+    taken = sorted(interface for network, interface in routes if network.overlaps(settings.pod_cidr))
+    if taken and not present:
+        # It leads elsewhere, or nowhere: an engine whose data were wiped leaves its bridges.
+        return (
+            f"network {settings.network} is gone from the engine, and its range {settings.pod_cidr} is taken by "
+            f"{taken[0]}; if that is a left-over of an engine: ip link delete {taken[0]}"
+        )
+    return ""
 
 
 def _choose(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
