@@ -25,6 +25,7 @@ Form = Literal[
 
 _META = "io.k8s.apimachinery.pkg.apis."
 _API = "io.k8s.api."
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis."
 _ALIASES = {("policy", "v1beta1", "Eviction"): ("policy", "v1", "Eviction")}
 _FORMATS: dict[str, Form] = {"byte": "bytes", "date-time": "time", "int32": "int32", "int64": "int64"}
 _SPECIAL: dict[str, Form] = {
@@ -248,6 +249,8 @@ def _wire_field(entry: str) -> tuple[int, WireField]:
 
 
 def _full_name(short: str) -> str:
+    if short.startswith("apiextensions."):
+        return _EXTENSIONS + short
     return (_META if short.startswith("meta.") else _API) + short
 
 

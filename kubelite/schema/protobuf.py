@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,6 +94,8 @@ def _read_fields(data: bytes, definition: Definition, message: str, into: Obj) -
             continue
         if wire.message:
             _read_fields(raw, definition, wire.message, into)
+        elif special := _SPECIAL.get((definition.kind, wire.name)):
+            into[wire.name] = special(raw, definition)
         elif field := definition.fields.get(wire.name):
             _read_field(raw, wire, field.type, field.keeps_zero, into)
 
@@ -109,6 +111,29 @@ def _read_field(raw: Any, wire: WireField, of: Type, keeps_zero: bool, into: Obj
         unset = not value and ((of.form in _SCALARS and not keeps_zero) or wire.by_value)
         if value is not None and not unset:
             into[wire.name] = value
+
+
+def _schema_or_bool(raw: bytes, schema: Definition) -> Any:
+    inner = next((value for number, value in _fields(raw) if number == 2), None)
+    return _message(inner, schema) if inner is not None else bool(dict(_fields(raw)).get(1))
+
+
+def _schema_or_schemas(raw: bytes, schema: Definition) -> Any:
+    single = next((value for number, value in _fields(raw) if number == 1), None)
+    return _message(single, schema) if single is not None else [_message(value, schema) for _, value in _fields(raw)]
+
+
+def _empty(raw: bytes, definition: Definition) -> Obj:
+    return {}
+
+
+# Fields whose type the schema doesn't tell: by the type that they are in.
+_SPECIAL: dict[tuple[str, str], Callable[[bytes, Definition], Any]] = {
+    ("JSONSchemaProps", "items"): _schema_or_schemas,
+    ("JSONSchemaProps", "additionalItems"): _schema_or_bool,
+    ("JSONSchemaProps", "additionalProperties"): _schema_or_bool,
+    ("CustomResourceSubresources", "status"): _empty,
+}
 
 
 def _items(raw: Any, item: Type) -> list[Any]:

@@ -196,3 +196,32 @@ def test_what_cannot_be_read_is_refused(content: bytes, code: int) -> None:
     with pytest.raises(StatusError) as caught:
         protobuf.decode(content)
     assert caught.value.code == code
+
+
+def test_schemas_of_custom_resources() -> None:
+    text = wire((5, b"string"))
+    properties = [(29, wire((1, name), (2, inner))) for name, inner in (
+        (b"list", wire((5, b"array"), (24, wire((1, text))))),
+        (b"map", wire((5, b"object"), (30, wire((1, 1), (2, text))))),
+        (b"any", wire((5, b"object"), (30, wire((1, 1))))),
+        (b"small", wire((5, b"string"), (8, wire((1, b'"d"'))), (20, wire((1, b'"d"'))), (13, 0), (38, 1))),
+    )]  # fmt: skip
+    schema = wire((5, b"object"), *properties)
+    version = wire((1, b"v1"), (2, 1), (3, 1), (4, wire((1, schema))), (5, wire((1, b""))))
+    spec = wire((1, b"e.com"), (3, wire((1, b"xs"), (4, b"X"))), (4, b"Cluster"), (7, version))
+    kind = wire((1, b"apiextensions.k8s.io/v1"), (2, b"CustomResourceDefinition"))
+    decoded = protobuf.decode(b"k8s\0" + wire((1, kind), (2, wire((2, spec)))))
+    (found,) = decoded["spec"]["versions"]
+    assert (found["served"], found["storage"], found["subresources"]) == (True, True, {"status": {}})
+    assert found["schema"]["openAPIV3Schema"]["properties"] == {
+        "list": {"type": "array", "items": {"type": "string"}},
+        "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        "any": {"type": "object", "additionalProperties": True},
+        "small": {
+            "type": "string",
+            "default": "d",
+            "enum": ["d"],
+            "maxLength": 0,
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
+    }
