@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.geteuid():
         for item in items:
             if item.get_closest_marker("root"):
-                item.add_marker(pytest.mark.skip("only root mounts file systems and starts engines"))
+                item.add_marker(pytest.mark.skip("only root mounts, starts engines and enters networks"))
     for item in items:
         if item.path.relative_to(here).parts[0] in NEED_ENGINE:
             item.add_marker(pytest.mark.timeout(PREPARATION_SECONDS))

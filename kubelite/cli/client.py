@@ -96,13 +96,16 @@ class Client:
         return self._exchange("GET", _path(path, query), None, {}).decode(errors="replace")
 
     def _exchange(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
+        idle = self._connection.sock is not None
         try:
             self._connection.request(method, target, content, dict(headers))
             answer = self._connection.getresponse()
             text = answer.read()
-        except BaseException:
+        except BaseException as error:
             # What is left of a request that ended early must not be taken for the next one's answer.
             self._connection.close()
+            if idle and isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+                return self._exchange(method, target, content, headers)  # the server hung up on an idle connection
             raise
         self.warnings = [_warning(header) for header in answer.headers.get_all("Warning") or ()]
         if answer.status >= 400:

@@ -142,12 +142,12 @@ def test_a_cron_job_starts_jobs(kubelite: Namespace) -> None:
 
 
 def test_a_drain_respects_the_budget(kubelite: Namespace) -> None:
-    kubelite.kubectl("create", "deployment", "web", IMAGE, "--replicas=2", "--", "sleep", "3600")
-    kubelite.wait("deployments", "web")
-    kubelite.kubectl("create", "pdb", "web", "--selector=app=web", "--min-available=1")
+    kubelite.kubectl("create", "deployment", "drained", IMAGE, "--replicas=2", "--", "sleep", "3600")
+    kubelite.wait("deployments", "drained")
+    kubelite.kubectl("create", "pdb", "web", "--selector=app=drained", "--min-available=1")
     kubelite.wait("poddisruptionbudgets", "web", lambda found: found["status"].get("disruptionsAllowed") == 1)
     (node,) = kubelite.client.items("/api/v1/nodes")
-    options = ("--ignore-daemonsets", "--pod-selector=app=web", "--grace-period=1", "--timeout=8s")
+    options = ("--ignore-daemonsets", "--pod-selector=app=drained", "--grace-period=1", "--timeout=8s")
     try:
         with pytest.raises(KubectlError) as caught:
             kubelite.kubectl("drain", meta.name(node), *options)

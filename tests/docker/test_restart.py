@@ -144,6 +144,7 @@ def test_down_and_up_bring_back_the_same_pods(cluster: Cluster) -> None:
     assert before["web-0"]["podIP"] in cluster.execute("web-1", "nslookup", "web-0.web")
 
 
+@pytest.mark.root
 def test_port_forward_reaches_a_server_that_listens_on_localhost_alone(cluster: Cluster) -> None:
     script = "from http.server import *; HTTPServer(('127.0.0.1', 8080), SimpleHTTPRequestHandler).serve_forever()"
     server = container(command=["python3", "-c", script], image=KUBELITE)

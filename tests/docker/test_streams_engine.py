@@ -270,6 +270,7 @@ async def connect_when_ready(container_id: str, *, pid: int, address: str) -> An
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 async def test_pods_port_is_reached_wherever_its_server_listens(engine: Any, run: Run, host: str) -> None:
     container = run(f"echo hello | nc -N -l {host} 8080", init=True)
@@ -280,6 +281,7 @@ async def test_pods_port_is_reached_wherever_its_server_listens(engine: Any, run
     writer.close()
 
 
+@pytest.mark.root
 async def test_pods_port_nobody_listens_on_is_refused_in_upstreams_words(engine: Any, idle: str) -> None:
     pid = engine.api.inspect_container(idle)["State"]["Pid"]
     with pytest.raises(ConnectionRefusedError) as refused:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from kubelite.cli.client import ApiError
@@ -30,3 +32,11 @@ def test_warnings_are_those_of_the_last_answer(server: Server) -> None:
     assert server.client.warnings == ['unknown field "specs"']
     server.client.get("/version")
     assert server.client.warnings == []
+
+
+def test_idle_connection_that_the_server_closed_is_opened_anew(server: Server) -> None:
+    server.client.get("/version")
+    idle = server.client._connection.sock
+    assert idle is not None
+    idle.shutdown(socket.SHUT_RD)  # reads the end, as after the server hung up
+    assert server.client.get("/version")["major"] == "1"
