@@ -74,7 +74,8 @@ def _inside(client: Client, settings: Settings) -> Iterator[list[str]]:
     yield ["pods", f"{len(pods)}, {ready} ready"]
     volumes = client.items("/api/v1/persistentvolumes")
     bound = len(claims_by_volume(client))
-    yield ["volumes", f"{len(volumes)}, {bound} bound, {text.size(used(settings.volumes))} in {settings.volumes}"]
+    size = f"{text.size(used(settings.volumes))}B"
+    yield ["volumes", f"{len(volumes)}, {bound} bound, {size} of files in {settings.volumes}"]
 
 
 def _dns(client: Client, settings: Settings) -> str:
