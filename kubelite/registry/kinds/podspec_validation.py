@@ -18,6 +18,7 @@ from kubelite.registry.kinds.podspec_rules import MAX_INT32, Errors, one_of, wit
 from kubelite.registry.kinds.podspec_scheduling import affinity, scheduling_gates, spread_constraints, tolerations
 from kubelite.registry.kinds.podspec_security import pod_security_context
 from kubelite.registry.kinds.podspec_volumes import volumes
+from kubelite.registry.kinds.podspec_windows import operating_system
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -42,6 +43,7 @@ def pod_spec(path: str, spec: Obj, pod_name: str = "") -> Errors:
     errors += one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy"), DNS_POLICIES)
     errors += validation.labels(f"{path}.nodeSelector", spec.get("nodeSelector"))
     errors += pod_security_context(f"{path}.securityContext", spec)
+    errors += operating_system(path, spec)
     errors += affinity(f"{path}.affinity", spec.get("affinity") or {})
     errors += _dns_config(f"{path}.dnsConfig", spec)
     for index, gate in enumerate(spec.get("readinessGates") or ()):
