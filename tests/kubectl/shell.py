@@ -109,11 +109,11 @@ class Shell:
         return str(path)
 
     @contextmanager
-    def stream(self, line: str) -> Iterator[Stream]:
+    def stream(self, line: str, **environment: str) -> Iterator[Stream]:
         """A command that runs until the block ends."""
         with subprocess.Popen(
             [self._program, *shlex.split(line)],
-            env=self.environment,
+            env={**self.environment, **environment},
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
