@@ -1,0 +1,87 @@
+"""Pods that make room for others, what the node itself refuses, and tokens as a pod uses them."""
+
+from __future__ import annotations
+
+from kubelite.testing.namespace import Namespace
+from tests.docker.test_pods_more import NODE, Obj, create, node_name, pod
+
+RESOURCE = "example.com/seats"
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+API = "https://kubernetes.default.svc.cluster.local"
+
+
+def seats(kubelite: Namespace, count: int | None) -> None:
+    """What the node offers; the kubelet lets it be had."""
+    status = {"status": {"capacity": {RESOURCE: count and str(count)}}}
+    path = f"{NODE}/{node_name(kubelite)}/status"
+    kubelite.client.request("PATCH", path, status, content_type="application/merge-patch+json")
+    kubelite.wait("nodes", node_name(kubelite), lambda node: _allocatable(node) == (count and str(count)))
+
+
+def _allocatable(node: Obj | None) -> str | None:
+    found: str | None = ((node or {}).get("status") or {}).get("allocatable", {}).get(RESOURCE)
+    return found
+
+
+def taking(name: str, count: int, priority_class: str) -> Obj:
+    resources = {"requests": {RESOURCE: str(count)}, "limits": {RESOURCE: str(count)}}
+    return pod(name, container={"resources": resources}, priorityClassName=priority_class)
+
+
+def test_an_important_pod_takes_the_place_of_the_least_important(kubelite: Namespace) -> None:
+    classes = {name: f"{name}-{kubelite.namespace}" for name in ("low", "high")}
+    path = "/apis/scheduling.k8s.io/v1/priorityclasses"
+    for value, name in enumerate(classes.values(), 1):
+        kubelite.client.request("POST", path, {"metadata": {"name": name}, "value": value})
+    seats(kubelite, 5)
+    try:
+        for name, count in (("small", 2), ("large", 3)):
+            create(kubelite, taking(name, count, classes["low"]))
+            kubelite.wait("pods", name)
+        create(kubelite, taking("important", 3, classes["high"]))
+        victim = kubelite.wait("pods", "large", lambda p: p is None or "deletionTimestamp" in p["metadata"])
+        conditions = (victim or {}).get("status", {}).get("conditions", [])
+        assert "PreemptionByScheduler" in {condition.get("reason") for condition in conditions}
+        kubelite.wait("pods", "important")
+        kubelite.wait("pods", "small")
+    finally:
+        seats(kubelite, None)
+        for name in classes.values():
+            kubelite.client.request("DELETE", f"{path}/{name}")
+
+
+def test_the_node_itself_keeps_a_volume_for_one_pod_and_a_sub_path_inside(kubelite: Namespace) -> None:
+    spec = {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "1Mi"}}}
+    claims = f"/api/v1/namespaces/{kubelite.namespace}/persistentvolumeclaims"
+    kubelite.client.request("POST", claims, {"metadata": {"name": "alone"}, "spec": spec})
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "alone"}}]
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    create(kubelite, pod("first", container={"volumeMounts": mounts}, volumes=volumes))
+    kubelite.wait("pods", "first")
+    assert kubelite.exec("first", "ln", "-s", "/etc", "/v/out") == ""
+    create(kubelite, pod("second", container={"volumeMounts": mounts}, volumes=volumes, nodeName=node_name(kubelite)))
+    told = "volume uses the ReadWriteOncePod access mode and is already in use by another pod"
+    _wait_for_event(kubelite, "second", "FailedMount", told)
+    kubelite.kubectl("delete", "pod", "first", "--grace-period=0", "--force")
+    kubelite.wait("pods", "second")
+    kubelite.kubectl("delete", "pod", "second", "--grace-period=0", "--force")
+    leading_out = {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "out"}]}
+    create(kubelite, pod("third", container=leading_out, volumes=volumes))
+    _wait_for_event(kubelite, "third", "Failed", 'failed to prepare subPath for volumeMount "v" of container "main"')
+
+
+def _wait_for_event(kubelite: Namespace, name: str, reason: str, text: str) -> None:
+    path = f"/api/v1/namespaces/{kubelite.namespace}/events"
+    query = {"fieldSelector": f"involvedObject.name={name},reason={reason}"}
+    changes = kubelite.client.watch(path, query)
+    assert any(text in change["object"].get("message", "") for change in changes)
+
+
+def test_a_pod_checks_its_token_by_what_the_cluster_publishes(kubelite: Namespace) -> None:
+    create(kubelite, pod("client"))
+    kubelite.wait("pods", "client")
+    curl = f'curl -s --cacert {ACCOUNT}/ca.crt -H "Authorization: Bearer $(cat {ACCOUNT}/token)"'
+    found = kubelite.exec("client", "sh", "-c", f"{curl} {API}/.well-known/openid-configuration")
+    assert f'"issuer": "{API}"' in found
+    keys = found.split('"jwks_uri": "')[1].split('"')[0]
+    assert '"kid"' in kubelite.exec("client", "sh", "-c", f"{curl} {keys}")
