@@ -41,6 +41,7 @@ from kubelite.controllers.loadbalancer import LoadBalancerController
 from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.nodelifecycle import NodeLifecycle
+from kubelite.controllers.podgc import PodGarbageCollector
 from kubelite.controllers.replicaset import ReplicaSetController, ReplicationManager
 from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.controllers.runtime import Controller, Manager
@@ -208,6 +209,7 @@ class Cluster:
             NodeLease(registry, recorder("node-controller")),
             NodeLifecycle(registry, recorder("node-controller")),
             TaintEviction(registry, recorder("taint-eviction-controller")),
+            PodGarbageCollector(registry, recorder("pod-garbage-collector-controller")),
             EventExpiry(registry, recorder("event-expiry")),
         ]
 
