@@ -145,6 +145,7 @@ def container(found: Mapping[str, Any]) -> Container:
         exit_code=int(state.get("ExitCode", 0)),
         oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error", ""),
+        process=int(state.get("Pid") or 0),
     )
 
 

@@ -43,6 +43,7 @@ class Container:
     exit_code: int = 0
     oom_killed: bool = False
     error: str = ""
+    process: int = 0  # its first process, on the engine's machine; 0 when it doesn't run
     message: str = ""  # what the container left as its termination message
 
     @property

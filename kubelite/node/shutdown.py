@@ -9,12 +9,16 @@ left to the caller: the Services' rules go last.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kubelite.node import termination
-from kubelite.node.runtime import EngineError
+from kubelite.node.runtime import Container, EngineError
+from kubelite.node.signals import is_deaf
+from kubelite.node.view import container_of
+from kubelite.objects.meta import Obj
 
 if TYPE_CHECKING:
     from kubelite.node.pod_worker import PodWorker
@@ -43,9 +47,21 @@ async def end_containers(worker: PodWorker) -> None:
     """Of one pod, within the limit; its sandbox too."""
     pod = worker.last
     until = worker.services.now() + timedelta(seconds=min(termination.grace_of(pod), GRACE_LIMIT))
+    await asyncio.gather(*(_end_deaf(worker, pod, container) for container in worker.records.running()))
     await termination.stop_all(worker, pod, lambda: until)
-    for sandbox in worker.records.sandboxes():
-        try:
-            await worker.services.runtime.kill(sandbox.id, "SIGKILL")
-        except EngineError:
-            continue
+    await asyncio.gather(*(_kill(worker, sandbox) for sandbox in worker.records.sandboxes()))
+
+
+async def _end_deaf(worker: PodWorker, pod: Obj, container: Container) -> None:
+    """One that wouldn't hear its signal need not be waited for; its preStop hook may still have something to say."""
+    if ((container_of(pod, container.name) or {}).get("lifecycle") or {}).get("preStop"):
+        return
+    with contextlib.suppress(EngineError):
+        found = await worker.services.runtime.inspect(container.id)
+        if found is not None and is_deaf(found):
+            await _kill(worker, container)
+
+
+async def _kill(worker: PodWorker, container: Container) -> None:
+    with contextlib.suppress(EngineError):
+        await worker.services.runtime.kill(container.id, "SIGKILL")

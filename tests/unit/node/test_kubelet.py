@@ -316,6 +316,20 @@ async def test_shutdown_ends_pods_as_they_ask_and_leaves_their_objects(node: Nod
     await node.until(lambda: node.status("web-0")["containerStatuses"][0]["restartCount"] == 1)
 
 
+async def test_shutdown_waits_for_nobody_longer_than_ten_seconds(node: Node) -> None:
+    node.runtime.deaf = {"web"}
+    node.create("web-0", terminationGracePeriodSeconds=300)
+    await node.ready("web-0")
+    work = asyncio.ensure_future(node.kubelet.shut_down())
+    await node.until(lambda: "SIGTERM web" in node.runtime.calls)
+    node.advance(9)
+    await asyncio.sleep(0.01)
+    assert not work.done()
+    node.advance(1)
+    await work
+    assert node.runtime.calls[-2:] == ["SIGKILL web", "SIGKILL POD"]
+
+
 async def test_node_is_not_ready_as_soon_as_the_engine_is_lost(
     node: Node, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
