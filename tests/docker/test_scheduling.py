@@ -11,16 +11,11 @@ API = "https://kubernetes.default.svc.cluster.local"
 
 
 def seats(kubelite: Namespace, count: int | None) -> None:
-    """What the node offers; the kubelet lets it be had."""
-    status = {"status": {"capacity": {RESOURCE: count and str(count)}}}
+    """What the node offers."""
+    offered = {RESOURCE: count and str(count)}
+    status = {"status": {"capacity": offered, "allocatable": offered}}
     path = f"{NODE}/{node_name(kubelite)}/status"
     kubelite.client.request("PATCH", path, status, content_type="application/merge-patch+json")
-    kubelite.wait("nodes", node_name(kubelite), lambda node: _allocatable(node) == (count and str(count)))
-
-
-def _allocatable(node: Obj | None) -> str | None:
-    found: str | None = ((node or {}).get("status") or {}).get("allocatable", {}).get(RESOURCE)
-    return found
 
 
 def taking(name: str, count: int, priority_class: str) -> Obj:
