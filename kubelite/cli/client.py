@@ -24,6 +24,7 @@ Obj = dict[str, Any]
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 TIMEOUT_SECONDS = 30.0
+_HUNG_UP = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
 
 
 class ApiError(Exception):
@@ -104,7 +105,7 @@ class Client:
         except BaseException as error:
             # What is left of a request that ended early must not be taken for the next one's answer.
             self._connection.close()
-            if idle and isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+            if idle and isinstance(error, _HUNG_UP):
                 return self._exchange(method, target, content, headers)  # the server hung up on an idle connection
             raise
         self.warnings = [_warning(header) for header in answer.headers.get_all("Warning") or ()]

@@ -34,9 +34,10 @@ def test_warnings_are_those_of_the_last_answer(server: Server) -> None:
     assert server.client.warnings == []
 
 
-def test_idle_connection_that_the_server_closed_is_opened_anew(server: Server) -> None:
+@pytest.mark.parametrize("how", [socket.SHUT_RD, socket.SHUT_WR], ids=["reads the end", "can't be written to"])
+def test_idle_connection_that_the_server_closed_is_opened_anew(server: Server, how: int) -> None:
     server.client.get("/version")
     idle = server.client._connection.sock
     assert idle is not None
-    idle.shutdown(socket.SHUT_RD)  # reads the end, as after the server hung up
+    idle.shutdown(how)  # as after the server hung up
     assert server.client.get("/version")["major"] == "1"
