@@ -23,6 +23,7 @@ from kubelite.node.fields import Machine
 from kubelite.node.images import Images
 from kubelite.node.node_health import NodeHealth
 from kubelite.node.pod_worker import PodWorker
+from kubelite.node.preemption import PREEMPTED, victims
 from kubelite.node.runtime import DISK_TOTAL, Container, EngineError, EngineEvent, Runtime
 from kubelite.node.services import Addresses, Services, TokenProvider
 from kubelite.node.view import all_containers, is_finished
@@ -168,7 +169,12 @@ class Kubelet:
         if node is None:
             return None
         known = (worker.pod() for uid, worker in self._workers.items() if uid != meta.uid(pod))
-        return admit(pod, node, [other for other in known if other is not None and not is_finished(other)])
+        others = [other for other in known if other is not None and not is_finished(other)]
+        rejection = admit(pod, node, others)
+        doomed = victims(pod, node, others, rejection) if rejection is not None else []
+        for victim in doomed:
+            self._workers[meta.uid(victim)].end_early(PREEMPTED)
+        return None if doomed else rejection
 
     def _begin(self, pod: Obj, containers: Iterable[Container], rejection: Rejection | None = None) -> None:
         uid = meta.uid(pod)

@@ -185,11 +185,14 @@ def _conditions(view: View, phase: str, inits: list[Obj], regulars: list[Obj], n
         _ready(view, containers_ready, old),
         containers_ready,
     ]
+    if view.ending is not None and view.ending.disruption and phase == "Failed":
+        fresh.append(_verdict("DisruptionTarget", True, "TerminationByKubelet", view.ending.disruption))
     if not meta.condition(old, "PodScheduled"):
         fresh.append(_verdict("PodScheduled", True))
     entries = [_stamped(entry, meta.condition(old, entry["type"]), now) for entry in fresh]
     scheduled = [entry for entry in old if entry["type"] == "PodScheduled"]
-    return [*entries, *scheduled, *(entry for entry in old if entry["type"] not in OWN_CONDITIONS)]
+    told = {*OWN_CONDITIONS, *(entry["type"] for entry in entries)}
+    return [*entries, *scheduled, *(entry for entry in old if entry["type"] not in told)]
 
 
 def _verdict(kind: str, true: bool, reason: str = "", message: str = "") -> Obj:

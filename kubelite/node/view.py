@@ -30,6 +30,7 @@ class Ending:
     reason: str
     message: str
     grace: int | None = None  # seconds, where it isn't the pod's own
+    disruption: str = ""  # the message of a DisruptionTarget condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -551,3 +551,17 @@ async def test_new_image_ends_the_wait_for_the_old_one(node: Node) -> None:
     containers = [{**(node.pod() or {})["spec"]["containers"][0], "image": "httpd:2.4"}]
     node.registry.patch("pods", "default", "web-0", {"spec": {"containers": containers}})
     await node.ready()
+
+
+async def test_critical_pod_pushes_others_away(node: Node, clock: Clock) -> None:
+    register_node(node.registry, node.registry.settings, await node.runtime.info(), "v1.32.0", clock())
+    all_of_it = {"resources": {"requests": {"cpu": "2"}}}
+    node.create("web-0", container(**all_of_it))
+    await node.ready("web-0")
+    node.create("web-1", container(**all_of_it), priorityClassName="system-node-critical")
+    await node.ready("web-1")
+    await node.until(lambda: node.status("web-0")["phase"] == "Failed")
+    assert node.status("web-0")["reason"] == "Preempting"
+    condition = meta.condition(node.status("web-0")["conditions"], "DisruptionTarget") or {}
+    assert (condition["status"], condition["reason"]) == ("True", "TerminationByKubelet")
+    assert ("Preempting", "Preempted in order to admit critical pod") in node.recorded.events
