@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from kubelite.controllers.disruption.plan import failed, needs_scale, plan
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of, own
@@ -76,25 +77,43 @@ class DisruptionController(Controller):
             if ref is None:
                 unmanaged = True
                 continue
-            owner = self._scaled_owner(pod, ref)
-            wanted[meta.uid(owner)] = int(owner["spec"].get("replicas", 1))
+            uid, replicas = self._scale_of(pod, ref)
+            wanted[uid] = replicas
         if unmanaged:
             text = f"Pods selected by this PodDisruptionBudget (selector: {_shown(budget)}) {_UNMANAGED}"
             self.recorder.event(budget, "Warning", "UnmanagedPods", text)
         return sum(wanted.values())
 
-    def _scaled_owner(self, pod: Obj, ref: Obj) -> Obj:
-        """The controller; of a Deployment's ReplicaSet the Deployment."""
-        plural = _SCALED.get(ref["kind"])
-        if plural is None:
-            group = ref["apiVersion"].rpartition("/")[0]
-            resource = f"{ref['kind'].lower()}s" + (f".{group}" if group else "")
-            raise _Unknown(f"{resource} does not implement the scale subresource")
+    def _scale_of(self, pod: Obj, ref: Obj) -> tuple[str, int]:
+        """The controller's uid and how many pods it wants; of a Deployment's ReplicaSet, the Deployment's."""
+        plural, path = self._scaled(ref)
         owner = self.client.find(plural, meta.namespace(pod), ref["name"])
         if owner is None or meta.uid(owner) != ref["uid"]:
             raise _Unknown(f'found no controllers for pod "{meta.name(pod)}"')
-        above = meta.controller_of(owner)
-        return owner if above is None else self._scaled_owner(pod, above)
+        above = meta.controller_of(owner) if ref["kind"] == "ReplicaSet" else None
+        if above is not None and above["kind"] == "Deployment":
+            return self._scale_of(pod, above)
+        return meta.uid(owner), _number_at(owner, path)
+
+    def _scaled(self, ref: Obj) -> tuple[str, Sequence[str]]:
+        """Where the objects of a controller's kind are, and where they say how many pods they want."""
+        plural = _SCALED.get(ref["kind"])
+        if plural is not None:
+            return plural, ("spec", "replicas")
+        group = ref["apiVersion"].rpartition("/")[0]
+        for kind in self.client.custom:
+            if (kind.group, kind.kind) == (group, ref["kind"]) and kind.scale is not None:
+                return kind.resource, kind.scale.replicas
+        resource = f"{ref['kind'].lower()}s" + (f".{group}" if group else "")
+        raise _Unknown(f"{resource} does not implement the scale subresource")
+
+
+def _number_at(owner: Obj, path: Sequence[str]) -> int:
+    """Built-in kinds always have one; in a custom resource a field that isn't there counts as none."""
+    value: Any = owner
+    for name in path:
+        value = (value or {}).get(name)
+    return int(value or 0)
 
 
 def _shown(budget: Obj) -> str:

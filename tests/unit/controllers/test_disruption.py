@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kubelite.api import eviction
+from kubelite.controllers.customresources import CustomResourceController
 from kubelite.controllers.disruption import DisruptionController, StaleDisruptions
 from kubelite.errors import StatusError
 from kubelite.objects import meta
@@ -16,6 +17,7 @@ from tests.unit.conftest import Clock, Controllers, Recorded
 
 NAMESPACE = "default"
 LABELS = {"app": "web"}
+SCALE = {"scale": {"specReplicasPath": ".spec.members", "statusReplicasPath": ".status.members"}}
 CANNOT = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
@@ -243,3 +245,31 @@ def test_an_eviction_of_something_else_is_refused(budgets: Budgets, request_body
     with pytest.raises(StatusError) as caught:
         eviction.check_request(request_body, budgets.pod(0))
     assert caught.value.reason == reason
+
+
+def test_a_replica_set_counts_itself_whoever_owns_it_but_a_deployment(budgets: Budgets) -> None:
+    """Operators own the sets that they make."""
+    owner = budgets.replica_set(3)
+    above = {"apiVersion": "example.com/v1", "kind": "Database", "name": "d", "uid": "u", "controller": True}
+    budgets.registry.patch("replicasets", NAMESPACE, "web", {"metadata": {"ownerReferences": [above]}})
+    budgets.pods(3, owner)
+    budgets.budget(maxUnavailable=1)
+    assert budgets.counts == (3, 2, 3, 1)
+
+
+@pytest.mark.parametrize(("subresources", "reason"), [({}, "SyncFailed"), (SCALE, "SufficientPods")])
+def test_a_custom_controller_counts_by_its_scale(
+    budgets: Budgets, recorded: Recorded, subresources: Obj, reason: str
+) -> None:
+    names = {"plural": "databases", "singular": "database", "kind": "Database", "listKind": "DatabaseList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema, "subresources": subresources}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    definition = {"metadata": {"name": "databases.example.com"}, "spec": spec}
+    budgets.registry.create("customresourcedefinitions", definition)
+    Controllers(budgets.registry, CustomResourceController(budgets.registry, recorded)).settle()
+    new = {"metadata": {"name": "d", "namespace": NAMESPACE}, "spec": {"members": 4}}
+    budgets.pods(4, budgets.registry.create("databases.example.com", new))
+    budgets.budget(minAvailable="50%")
+    assert budgets.condition()[1] == reason
+    assert (reason == "SyncFailed") == ("CalculateExpectedPodCountFailed" in recorded.reasons)
