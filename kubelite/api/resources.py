@@ -158,8 +158,7 @@ class Resources:
         wanted = await body.read_delete_options(request)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         deleted = self._registry.delete_stored(target.kind.storage, stored, **wanted.arguments)
-        orphaned = target.kind.orphans_by_default and wanted.propagation is None
-        return self._deleted(request, target, deleted, [_ORPHANS] if orphaned else [])
+        return self._deleted(request, target, deleted, _orphans(target, wanted))
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = await body.read_delete_options(request)
@@ -173,7 +172,8 @@ class Resources:
             dry_run=wanted.dry_run,
         )
         form = answer_form(request.headers.get("Accept", ""))
-        return send(request, Answer(List(target.kind, page).shown(form, request.query, self._registry.now())), form)
+        shown = List(target.kind, page).shown(form, request.query, self._registry.now())
+        return send(request, Answer(shown, warnings=_orphans(target, wanted)), form)
 
     # answers
 
@@ -198,6 +198,11 @@ class Resources:
         if not deleted.gone or target.kind.returns_deleted:
             return self._one(request, target, deleted.object, warnings=warnings or None)
         return send(request, Answer(deleted_status(target.kind, deleted.object), 200, warnings))
+
+
+def _orphans(target: Target, wanted: body.DeleteOptions) -> list[str]:
+    """Of the kinds that leave their pods behind when nothing is said of them, Jobs say so."""
+    return [_ORPHANS] if target.kind.plural == "jobs" and wanted.propagation is None else []
 
 
 def _check_name(obj: Obj, target: Target) -> None:

@@ -188,6 +188,15 @@ async def test_deleting_a_job_warns_of_the_pods_that_stay(call: Caller, query: s
     jobs = "/apis/batch/v1/namespaces/default/jobs"
     template = {"spec": {**pod()["spec"], "restartPolicy": "Never"}}
     await call.post(jobs, {"metadata": {"name": "sum"}, "spec": {"template": template}})
-    answer = await call.delete(f"{jobs}/sum{query}")
-    assert answer.status == 200
-    assert any("child pods are preserved by default" in text for text in answer.warnings) == warned
+    for path in (f"{jobs}/sum", jobs):
+        answer = await call.delete(f"{path}{query}")
+        assert answer.status == 200
+        assert any("child pods are preserved by default" in text for text in answer.warnings) == warned
+
+
+async def test_replication_controllers_leave_their_pods_without_a_word(call: Caller) -> None:
+    collection = f"{CORE}/replicationcontrollers"
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod()["spec"]}
+    await call.post(collection, {"metadata": {"name": "rc"}, "spec": {"template": template}})
+    answer = await call.delete(f"{collection}/rc")
+    assert (answer.status, answer.json["metadata"]["finalizers"], answer.warnings) == (200, ["orphan"], [])
