@@ -16,6 +16,7 @@ from kubelite.objects.meta import Obj
 Find = Callable[[str, str | None, str], Obj | None]  # plural, namespace, name
 
 ALONE = "ReadWriteOncePod"
+GROUP = "pv.beta.kubernetes.io/gid"
 
 
 class ClaimUnusable(VolumeError):
@@ -29,6 +30,7 @@ class PersistentVolume:
     name: str
     spec: Obj
     read_only: bool
+    group: str = ""  # that may use it
 
 
 def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | None:
@@ -45,7 +47,12 @@ def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | N
         _check_owner(pod, claim, name)
     bound, found = _bound_to(f"{meta.namespace(pod)}/{name}", claim, find)
     _check_mode(pod, volume["name"], found["spec"].get("volumeMode") or "Filesystem")
-    return PersistentVolume(bound, found["spec"], read_only)
+    return PersistentVolume(bound, found["spec"], read_only, _group(found))
+
+
+def _group(persistent: Obj) -> str:
+    group = meta.annotations(persistent).get(GROUP, "")
+    return group if group.isdecimal() else ""
 
 
 def _check_owner(pod: Obj, claim: Obj | None, name: str) -> None:

@@ -19,6 +19,7 @@ class Volume:
     path: Path
     read_only: bool = False
     create: bool = False  # the engine makes the directory when it is missing
+    group: str = ""  # whoever mounts it belongs to this group as well
 
 
 def existing(path: str) -> Path:

@@ -105,7 +105,9 @@ def _engine_spec(
     if target := spec.get("targetContainerName"):
         place = replace(place, target=_target(worker, target))
     made = container_spec(pod, spec, worker.services.settings.name, image, place, around)
-    return replace(made, runtime=runtime_handler(worker.services, pod))
+    groups = dict.fromkeys(volume.group for volume in worker.disk.volumes.values() if volume.group)
+    security = replace(made.security, groups=(*made.security.groups, *groups))
+    return replace(made, runtime=runtime_handler(worker.services, pod), security=security)
 
 
 def runtime_handler(services: Services, pod: Obj) -> str:

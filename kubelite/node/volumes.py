@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubelite.node import memory_volumes
@@ -47,7 +47,10 @@ def set_up(pod: Obj, context: VolumeContext) -> dict[str, Volume]:
             mentioned = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
             raise VolumeFailed(f"Unable to attach or mount volumes: {mentioned}: {error}") from error
         with _failing(name if found is None else found.name):
-            ready[name] = _set_up(pod, volume, context) if found is None else _persistent(pod, found, context)
+            if found is None:
+                ready[name] = _set_up(pod, volume, context)
+            else:
+                ready[name] = replace(_persistent(pod, found, context), group=found.group)
     return ready
 
 

@@ -134,10 +134,18 @@ def test_claims_lead_to_the_directory_of_their_volume(cluster: Cluster, tmp_path
     directory = tmp_path / "export"
     directory.mkdir()
     for kind, source in (("nfs", {"server": "s", "path": str(directory)}), ("local", {"path": str(directory)})):
-        cluster.objects["persistentvolumes", "pv"] = {"spec": {kind: source}}
+        cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": {kind: source}}
         cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
         ready = cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
         assert ready["v"] == Volume(directory, read_only=True)
+
+
+def test_the_group_of_a_persistent_volume_is_told(cluster: Cluster, tmp_path: Path) -> None:
+    annotations = {"pv.beta.kubernetes.io/gid": "777"}
+    spec = {"nfs": {"server": "s", "path": str(tmp_path)}}
+    cluster.objects["persistentvolumes", "pv"] = {"metadata": {"annotations": annotations}, "spec": spec}
+    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].group == "777"
 
 
 def test_claim_that_leads_nowhere_is_told_as_such(cluster: Cluster) -> None:
