@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import docker
+import docker.errors
 
 from kubelite.engine.images import PAUSE
 from tests.bench.rows import timed
 
 IMAGE = "httpd:2.4"
-NETWORK = "kubelite-bench-bare"
+NETWORK = f"kubelite-bench-{os.getpid()}"
 LABELS = {"kubelite.bench": "1"}
 
 
@@ -81,12 +83,18 @@ class Bare:
 
 @contextlib.contextmanager
 def bare_engine(client: docker.DockerClient) -> Iterator[Bare]:
-    for leftover in client.api.containers(all=True, filters={"label": "kubelite.bench"}):
-        client.api.remove_container(leftover["Id"], force=True)
-    for network in client.api.networks(names=[NETWORK]):
-        client.api.remove_network(network["Id"])
-    network = client.api.create_network(NETWORK, driver="bridge")
+    """Its containers and network go afterwards, and so do those of a run that was killed."""
+    _sweep(client)
+    client.api.create_network(NETWORK, driver="bridge", labels=LABELS)
     try:
         yield Bare(client)
     finally:
-        client.api.remove_network(network["Id"])
+        _sweep(client)
+
+
+def _sweep(client: docker.DockerClient) -> None:
+    for leftover in client.api.containers(all=True, filters={"label": list(LABELS)}):
+        client.api.remove_container(leftover["Id"], force=True)
+    for network in client.api.networks(filters={"label": list(LABELS)}):
+        with contextlib.suppress(docker.errors.APIError):  # an overloaded engine may still hold dead endpoints
+            client.api.remove_network(network["Id"])

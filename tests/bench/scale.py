@@ -24,9 +24,9 @@ from tests.bench.workload import Workload
 NAME = "bench-scale"
 REPLICAS = 10
 SETS = 10
-ROUNDS = 3
+ROUNDS = 2
 POOLS = (2, 4, 8, 16)
-SIZES = (10, 50, 100, 200)
+SIZES = (10, 100, 200)
 REST_SECONDS = 1.0
 
 
