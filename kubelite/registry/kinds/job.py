@@ -54,7 +54,7 @@ def _default(job: Obj) -> None:
 
 
 def _prepare(new: Obj, old: Obj | None) -> None:
-    """The selector is the Job's own uid, unless it is chosen by hand."""
+    """The selector is the Job's own uid, unless it is chosen by hand; a Job without labels has its template's."""
     if old is not None or new["spec"]["manualSelector"]:
         return
     spec, metadata = new["spec"], new["spec"]["template"]["metadata"]
@@ -63,6 +63,8 @@ def _prepare(new: Obj, old: Obj | None) -> None:
     metadata["labels"] = own | (metadata.get("labels") or {})
     selector = spec["selector"] = spec.get("selector") or {}
     selector["matchLabels"] = {UID_LABEL: uid} | (selector.get("matchLabels") or {})
+    if not meta.labels(new):
+        new["metadata"] = new["metadata"] | {"labels": dict(metadata["labels"])}
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:

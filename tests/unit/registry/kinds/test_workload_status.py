@@ -174,3 +174,10 @@ def test_a_resumed_job_starts_anew(registry: Registry) -> None:
     assert written(registry, "jobs", _with("Suspended", startTime=START)) == []
     registry.patch("jobs", "default", "x", {"spec": {"suspend": False}})
     assert written(registry, "jobs", {"startTime": DONE}) == []
+
+
+def test_a_job_without_labels_shows_those_of_its_template(registry: Registry) -> None:
+    _job(registry)
+    made = registry.get("jobs", "default", "x")
+    assert made["metadata"]["labels"] == made["spec"]["template"]["metadata"]["labels"]
+    assert made["metadata"]["labels"]["job-name"] == "x"
