@@ -27,6 +27,7 @@ from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.apiserver_objects import ApiserverObjects
 from kubelite.controllers.autoscaler import AutoscalerController
+from kubelite.controllers.certificates import CertificateSigner
 from kubelite.controllers.cronjob import CronJobController
 from kubelite.controllers.customresources import CustomResourceController
 from kubelite.controllers.daemonset.controller import DaemonSetController
@@ -201,6 +202,7 @@ class Cluster:
                 registry, recorder("tokens-controller"), self._authority.ca_pem, self._tokens.issue_for_secret
             ),
             NamespaceController(registry, recorder("namespace-controller"), registry.built_in),
+            CertificateSigner(registry, recorder("certificate-signer"), self._authority.sign),
             CustomResourceController(registry, recorder("customresource-controller")),
             GarbageCollector(registry, recorder("garbage-collector-controller"), registry.built_in),
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),

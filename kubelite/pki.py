@@ -18,10 +18,13 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _YEARS = timedelta(days=3650)
 _PEM = serialization.Encoding.PEM
+_BACKDATED = timedelta(minutes=5)  # of certificates that were asked for
+_EXTENDED = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
 
 Key = ec.EllipticCurvePrivateKey
 
@@ -97,6 +100,25 @@ class Authority:
             self._issue(name, user, groups, (), ExtendedKeyUsageOID.CLIENT_AUTH)
         return path, self.directory / f"{name}.key"
 
+    def sign(self, request: bytes, usages: Sequence[str], seconds: int) -> bytes:
+        """The certificate that a PEM request asks for; ValueError for a request that can't be honoured."""
+        asked, now = x509.load_pem_x509_csr(request), datetime.now(UTC)
+        if not asked.is_signature_valid:
+            raise ValueError("the request's signature is not valid")
+        end = min(now + timedelta(seconds=seconds), self.certificate.not_valid_after_utc)
+        extended = [_EXTENDED[usage] for usage in usages if usage in _EXTENDED]
+        builder = (
+            _unsigned(asked.subject, asked.public_key(), self.certificate.subject, now - _BACKDATED, end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(sign=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(extended), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        for extension in asked.extensions:
+            if isinstance(extension.value, x509.SubjectAlternativeName):
+                builder = builder.add_extension(extension.value, critical=False)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM)
+
     def _issue(
         self, name: str, user: str, groups: Iterable[str], names: Iterable[str], usage: x509.ObjectIdentifier
     ) -> None:
@@ -121,14 +143,20 @@ class Authority:
 
 def _builder(subject: x509.Name, key: Key, *, issuer: x509.Name) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
+    return _unsigned(subject, key.public_key(), issuer, now - timedelta(hours=1), now + _YEARS)
+
+
+def _unsigned(
+    subject: x509.Name, key: CertificatePublicKeyTypes, issuer: x509.Name, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _YEARS)
+        .not_valid_before(start)
+        .not_valid_after(end)
     )
 
 

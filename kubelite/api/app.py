@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 from kubelite import errors
 from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error
-from kubelite.api.authn import Authenticator
+from kubelite.api.authn import USER, Authenticator
 from kubelite.api.discovery import Discovery
 from kubelite.api.health import PATHS as HEALTH
 from kubelite.api.health import Check, Health
@@ -113,6 +113,7 @@ class Api:
         }
         self._subresources: dict[str, Mapping[str, Verb]] = {
             "status": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
+            "approval": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
             "ephemeralcontainers": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
             "scale": {
                 "GET": subresources.get_scale,
@@ -185,6 +186,7 @@ class Api:
             return await self._reviews.answer(request, *review, user)
         if request.path.startswith(METRICS):
             return await self._metrics.answer(request)
+        request[USER] = user
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:

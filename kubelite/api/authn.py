@@ -44,6 +44,9 @@ class User:
         return User(claims.user, groups, claims.uid, claims.extra)
 
 
+USER = web.RequestKey("user", User)
+
+
 class Authenticator:
     """Finds the user of a request, or refuses it with 401."""
 

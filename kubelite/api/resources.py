@@ -14,6 +14,7 @@ from aiohttp import web
 from kubelite import errors
 from kubelite.api import body, options, patching, selection
 from kubelite.api.answer import Answer, send
+from kubelite.api.authn import USER
 from kubelite.api.negotiation import answer_form
 from kubelite.api.options import ListOptions, WriteKind, WriteOptions
 from kubelite.api.path import Target
@@ -100,10 +101,10 @@ class Resources:
     def _created(
         self, request: web.Request, target: Target, decoded: body.Decoded, wanted: WriteOptions
     ) -> web.StreamResponse:
-        kind = target.kind
-        created = self._registry.create_in(
-            kind.storage, target.namespace, kind.decode(decoded.object), dry_run=wanted.dry_run
-        )
+        kind, obj = target.kind, target.kind.decode(decoded.object)
+        if kind.requested_by is not None:
+            kind.requested_by(obj, request[USER].info)
+        created = self._registry.create_in(kind.storage, target.namespace, obj, dry_run=wanted.dry_run)
         return self._one(request, target, created, status=201, warnings=decoded.warnings)
 
     async def update(self, request: web.Request, target: Target) -> web.StreamResponse:

@@ -66,6 +66,8 @@ def _kind(definition: Obj, version: Obj) -> Kind:
         default=structural.default,
         prepare=_prepare if with_status else _no_preparation,
         validate=_validator(structural),
+        subresource_rules={"status": _validator(structural)},
+        status_metadata=(),
         fields=_fields(version),
         counts_generations=True,
         encode=_encoder(structural, api_version),

@@ -120,6 +120,9 @@ class Kind:
     decode: Callable[[Obj], Obj] = _as_it_is
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update
     deleting: Callable[[Obj, datetime], None] = _not_marked  # what the first deletion adds to the mark (a copy)
+    # What a write through a subresource makes of the status: (what it asks for, what there is, now).
+    status_writes: Mapping[str, Callable[[Obj, Obj, datetime], Obj]] = field(default_factory=dict)
+    requested_by: Callable[[Obj, Mapping[str, Any]], None] | None = None  # notes the UserInfo of who creates it
     list_kind: str = ""  # when lists aren't called `<kind>List`
     structural: Structural | None = None  # the schema of a custom resource
     scale: ScalePaths | None = None  # of a custom resource with that subresource

@@ -249,13 +249,12 @@ class Registry:
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
         self._check_preconditions(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
-        if subresource == "status":
+        if subresource == "status" or subresource in kind.status_writes:
             new = strategy.carry_over_for_status(kind, new, old)
+            if write := kind.status_writes.get(subresource):
+                new["status"] = write(new["status"], old.get("status") or {}, self.now())
             if subresource in kind.subresource_rules:
                 self._validate(kind, new, old, subresource)
-            if kind.structural is not None:
-                new = strategy.keep_metadata(new, old)
-                self._validate(kind, new, old)
         else:
             if subresource == "ephemeralcontainers":
                 new = meta.copy(_with_ephemeral_containers(new, old))

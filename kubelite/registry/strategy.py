@@ -68,15 +68,6 @@ def carry_over_for_status(kind: Kind, new: Obj, old: Obj) -> Obj:
     return {**old, "metadata": metadata, "status": new.get("status") or {}}
 
 
-def keep_metadata(new: Obj, old: Obj) -> Obj:
-    """A custom resource's status is written without touching its metadata, but for who manages it."""
-    metadata = dict(old["metadata"])
-    metadata.pop("managedFields", None)
-    if new["metadata"].get("managedFields"):
-        metadata["managedFields"] = new["metadata"]["managedFields"]
-    return {**new, "metadata": metadata}
-
-
 def _carry_metadata(new: Obj, old: Obj) -> None:
     """What an update leaves out is filled in; what it changes against the rules is left for validation to refuse."""
     wanted, current = new["metadata"], old["metadata"]

@@ -6,6 +6,7 @@ Read by the registry, discovery and the HTTP edge; a new kind is one declaration
 from __future__ import annotations
 
 from kubelite.registry.kind import Kind
+from kubelite.registry.kinds.certificatesigningrequest import CERTIFICATE_SIGNING_REQUEST
 from kubelite.registry.kinds.configmap import CONFIG_MAP
 from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
 from kubelite.registry.kinds.cronjob import CRON_JOB
@@ -71,6 +72,7 @@ KINDS: tuple[Kind, ...] = (
     HORIZONTAL_POD_AUTOSCALER_V1,
     CRON_JOB,
     JOB,
+    CERTIFICATE_SIGNING_REQUEST,
     LEASE,
     EVENT_V1,
     INGRESS_CLASS,

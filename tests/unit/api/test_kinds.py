@@ -8,6 +8,7 @@ import pytest
 
 from kubelite.registry.kinds import KINDS
 from tests.unit.api.caller import Caller, deployment, pod
+from tests.unit.certificates import signing_request
 
 POD_TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": pod()["spec"]}
 SELECTOR = {"matchLabels": {"a": "b"}}
@@ -67,6 +68,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "rolebindings.rbac.authorization.k8s.io": {"roleRef": ROLE_REF},
     "roles.rbac.authorization.k8s.io": {"rules": []},
     "secrets": {},
+    "certificatesigningrequests.certificates.k8s.io": {"spec": signing_request()["spec"]},
     "serviceaccounts": {},
     "services": {"spec": {"ports": [{"port": 80}]}},
     "statefulsets.apps": {"spec": {"selector": SELECTOR, "template": POD_TEMPLATE, "serviceName": "s"}},
