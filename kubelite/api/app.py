@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -228,10 +229,11 @@ class Api:
     async def _issuer(self, request: web.Request) -> web.StreamResponse:
         """Who signs service-account tokens, for whoever wants to check them without asking."""
         found = self._tokens.configuration(f"https://{self._address}/openid/v1/jwks")
-        return web.json_response(found, headers=_CACHED)
+        return web.Response(body=msgspec.json.encode(found), content_type="application/json", headers=_CACHED)
 
     async def _keys(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self._tokens.keys(), content_type="application/jwk-set+json", headers=_CACHED)
+        keys = msgspec.json.encode(self._tokens.keys())
+        return web.Response(body=keys, content_type="application/jwk-set+json", headers=_CACHED)
 
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
         return self._discovered(request, self._served.discovery.api_versions(self._address), core=True)

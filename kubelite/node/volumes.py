@@ -20,6 +20,11 @@ from kubelite.node.host_volumes import Volume, existing, host_path
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
 from kubelite.objects.meta import Obj
 
+_NO_DRIVER = (
+    "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: "
+    "driver name {} not found in the list of registered CSI drivers"
+)
+
 
 class VolumeFailed(Exception):
     """One volume can't be set up; the text is the FailedMount message."""
@@ -85,6 +90,8 @@ def _set_up(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
         return host_path(source)
     if source := volume.get("nfs"):
         return Volume(existing(source["path"]), bool(source.get("readOnly")))
+    if source := volume.get("csi"):
+        raise VolumeError(_NO_DRIVER.format(source["driver"]))
     kind = next((key for key in volume if key != "name"), "")
     raise VolumeError(f"volume type {kind} is not supported")
 
@@ -136,4 +143,6 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
         path = existing(source["path"])
         _give(path, pod)
         return Volume(path, found.read_only)
+    if source := spec.get("csi"):
+        raise VolumeError(_NO_DRIVER.format(source["driver"]))
     raise VolumeError("only persistent volumes of the types nfs, hostPath and local are supported")

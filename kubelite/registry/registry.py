@@ -325,6 +325,9 @@ class Registry:
         if old["spec"].get("nodeName"):
             why = f'pod {meta.name(pod)} is already assigned to node "{old["spec"]["nodeName"]}"'
             raise errors.conflict("pods/binding", meta.name(pod), why)
+        if old["spec"].get("schedulingGates"):
+            why = f"pod {meta.name(pod)} has non-empty .spec.schedulingGates"
+            raise errors.conflict("pods/binding", meta.name(pod), why)
         if meta.is_terminating(old):
             raise errors.conflict(
                 "pods/binding", meta.name(pod), f"pod {meta.name(pod)} is being deleted, cannot be assigned to a host"

@@ -77,6 +77,6 @@ def test_a_pod_checks_its_token_by_what_the_cluster_publishes(kubelite: Namespac
     kubelite.wait("pods", "client")
     curl = f'curl -s --cacert {ACCOUNT}/ca.crt -H "Authorization: Bearer $(cat {ACCOUNT}/token)"'
     found = kubelite.exec("client", "sh", "-c", f"{curl} {API}/.well-known/openid-configuration")
-    assert f'"issuer": "{API}"' in found
-    keys = found.split('"jwks_uri": "')[1].split('"')[0]
+    assert f'"issuer":"{API}"' in found
+    keys = found.split('"jwks_uri":"')[1].split('"')[0]
     assert '"kid"' in kubelite.exec("client", "sh", "-c", f"{curl} {keys}")

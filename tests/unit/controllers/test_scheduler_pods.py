@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kubelite.controllers.scheduler.controller import Scheduler
+from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
@@ -246,3 +247,10 @@ def test_a_gated_pod_waits_until_its_gates_are_gone(registry: Registry, controll
     registry.update("pods", {**gated, "spec": {**gated["spec"], "schedulingGates": []}})
     controllers.settle()
     assert where(registry, "gated") == "node"
+
+
+def test_nobody_binds_a_gated_pod(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    gated = pod(registry, "gated", schedulingGates=[{"name": "example.com/quota"}])
+    with pytest.raises(StatusError, match=r"pod gated has non-empty \.spec\.schedulingGates"):
+        registry.bind(gated, "node")

@@ -102,6 +102,10 @@ def test_projected_volume_joins_its_sources(cluster: Cluster) -> None:
             {"secret": {"secretName": "s", "items": [{"key": "x", "path": "x"}]}},
             "secret references non-existent secret key: x",
         ),
+        (
+            {"csi": {"driver": "d"}},
+            "kubernetes.io/csi: mounter.SetUpAt failed to get CSI client: driver name d not found",
+        ),
         ({"hostPath": {"path": "/no/such", "type": "Directory"}}, "hostPath type check failed: /no/such is not a"),
         ({"configMap": {"name": "cm", "items": [{"key": "a", "path": "../x"}]}}, "invalid path"),
     ],
