@@ -29,6 +29,8 @@ def _container_status(view: View, spec: Obj) -> Obj:
     found, old = view.latest(name), _old_status(view.pod, name)
     if found is None and old is not None and (old.get("containerID") or "terminated" in (old.get("state") or {})):
         return _lost(view, old)
+    if old is not None and _is_being_replaced(view, found):
+        return old | {"ready": False}
     state, last = _state(view, name, found)
     status: dict[str, Any] = {
         "name": name,
@@ -46,6 +48,20 @@ def _container_status(view: View, spec: Obj) -> Obj:
     if mounts := spec.get("volumeMounts"):
         status["volumeMounts"] = [_mount_status(mount) for mount in mounts]
     return status
+
+
+def _is_being_replaced(view: View, found: Container | None) -> bool:
+    """A successor is told of when it runs. Of a container that the kubelet ended for one not even the end is: upstream
+    does both in one go."""
+    if found is None or found.name in view.waiting or _is_over(view.pod):
+        return False
+    if found.state == "created":
+        return view.previous(found.name) is not None
+    return found.state == "exited" and found.id in view.replaced and restarts(view.pod, found)
+
+
+def _is_over(pod: Obj) -> bool:
+    return is_finished(pod) or meta.is_terminating(pod)
 
 
 def _mount_status(mount: Obj) -> Obj:
@@ -69,8 +85,7 @@ def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
         return {"waiting": _as_obj(waiting) if waiting else _not_started(view)}, last
     if found.state == "running":
         return {"running": {"startedAt": meta.format_time(found.started_at)} if found.started_at else {}}, last
-    goes_on = not is_finished(view.pod) and not meta.is_terminating(view.pod)
-    if waiting is not None and goes_on and restarts(view.pod, found):
+    if waiting is not None and not _is_over(view.pod) and restarts(view.pod, found):
         return {"waiting": _as_obj(waiting)}, terminated(found)
     return terminated(found), last
 

@@ -83,6 +83,7 @@ class PodWorker:
         self._tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
         self._sandbox_retry_at: datetime | None = None
         self._ending: Ending | None = None
+        self._replaced: set[str] = set()
         self._grace = termination.GraceClock(services.now)
         self._adopt(pod)
 
@@ -204,6 +205,7 @@ class PodWorker:
     async def stop_container(self, container: Container, message: str) -> None:
         """End one container of a pod that goes on."""
         pod = self.pod() or self._last
+        self._replaced.add(container.id)
         until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, message))
         await termination.stop_container(self, pod, container, message, lambda: until)
 
@@ -268,6 +270,7 @@ class PodWorker:
             address=self.address,
             host_address=self.services.host_address,
             ending=self._ending,
+            replaced=frozenset(self._replaced),
         )
 
     def publish(self, *, terminated: bool = False) -> None:
@@ -420,9 +423,12 @@ class PodWorker:
         await termination.clean_up(self)
 
     async def _publish_news(self) -> None:
+        """Readiness, that is; that containers end is told when all have."""
+        running = self.records.running()
         while True:
             await self.signal.wait()
-            self.publish()
+            if len(self.records.running()) == len(running):
+                self.publish()
 
     # --- adoption ----------------------------------------------------------------------------------------------------
 

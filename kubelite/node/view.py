@@ -61,6 +61,9 @@ class View:
     address: str = ""
     host_address: str = ""
     ending: Ending | None = None
+    replaced: frozenset[str] = (
+        frozenset()
+    )  # ids of containers that the kubelet ended, for others to come in their place
 
     @property
     def sandbox(self) -> Container | None:

@@ -53,6 +53,8 @@ def fill(target: Obj, defaults: Mapping[str, Any]) -> None:
 def default_pod(spec: Obj) -> None:
     """The spec of a Pod object: the defaults of every pod spec and those that templates don't get."""
     default_pod_spec(spec)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         limits = container["resources"].get("limits")
         if limits is not None:

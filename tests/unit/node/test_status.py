@@ -290,3 +290,26 @@ def test_container_that_waits_out_its_back_off_has_ended_when_its_pod_is_to_go()
     going = pod(metadata={"deletionTimestamp": "2026-01-02T03:04:05Z"})
     status = status_of(going, exited(code=1), waiting=waiting)
     assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 1
+
+
+def test_container_that_the_kubelet_replaces_is_not_told_to_have_ended() -> None:
+    before = status_of(pod(), running())
+    of = pod(status=before)
+    gone = frozenset({"web-0"})
+    made = running(attempt=1, state="created", started_at=None)
+    for containers in ([exited(code=137)], [exited(code=137), made]):
+        (entry,) = status_of(of, *containers, replaced=gone)["containerStatuses"]
+        assert ("running" in entry["state"], entry["ready"], entry["restartCount"]) == (True, False, 0)
+    (entry,) = status_of(of, exited(code=137), running(attempt=1), replaced=gone)["containerStatuses"]
+    assert (entry["restartCount"], entry["lastState"]["terminated"]["exitCode"]) == (1, 137)
+    once = pod(status=before, restartPolicy="Never")
+    for last, waiting in ((once, {}), (of, {"web": Waiting("CrashLoopBackOff")})):
+        (entry,) = status_of(last, exited(code=137), replaced=gone, waiting=waiting)["containerStatuses"]
+        assert "running" not in entry["state"]
+
+
+def test_container_that_ended_is_told_of_until_its_successor_runs() -> None:
+    before = status_of(pod(), exited(code=1))
+    made = running(attempt=1, state="created", started_at=None)
+    (entry,) = status_of(pod(status=before), exited(code=1), made)["containerStatuses"]
+    assert (entry["state"]["terminated"]["exitCode"], entry["restartCount"]) == (1, 0)
