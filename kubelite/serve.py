@@ -32,6 +32,7 @@ Report = Callable[[str, str], None]  # kind (progress, ready, error), text
 READY_SECONDS = 120.0
 PATIENCE_SECONDS = 0.7
 LOOK_SECONDS = 0.1
+CALL_OFF_SECONDS = 10.0
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -84,15 +85,23 @@ def start(settings: Settings, endpoint: Endpoint, images: Images, progress: Prog
     if child == 0:
         os.close(reading)
         _become_daemon(settings, endpoint, images, writing)
-    os.close(writing)
-    os.waitpid(child, 0)
     try:
+        os.close(writing)
+        os.waitpid(child, 0)
         _follow(reading, settings, progress)
     except KeyboardInterrupt:
-        stop_control_plane(settings, progress)
+        _call_off(reading, settings, progress)
         raise
     finally:
         os.close(reading)
+
+
+def _call_off(descriptor: int, settings: Settings, progress: Progress) -> None:
+    """The daemon may not have left its pid yet; it has ended once its end of the pipe is closed."""
+    deadline = time.monotonic() + CALL_OFF_SECONDS
+    while not stop_control_plane(settings, progress) and time.monotonic() < deadline:
+        if select.select([descriptor], [], [], LOOK_SECONDS)[0] and not os.read(descriptor, 65536):
+            return
 
 
 def wait(settings: Settings, progress: Progress) -> None:

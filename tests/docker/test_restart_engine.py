@@ -21,7 +21,7 @@ from kubelite import lifecycle
 from kubelite.engine import daemon, images
 from kubelite.engine.daemon import Daemon
 from kubelite.engine.find import connect, find
-from tests.docker.running_cluster import Cluster, Obj, deleted_after, eventually, new_cluster
+from tests.docker.running_cluster import Cluster, Obj, deleted_after, eventually, new_cluster, whose
 
 pytestmark = pytest.mark.root
 
@@ -142,8 +142,12 @@ def test_cluster_stays_on_its_engine(scratch: Daemon, cluster: Cluster) -> None:
     assert "is up already" in unnamed.run("up")
     assert "is down" in unnamed.run("down")
     assert cluster.containers(everything=False) == []
-    cluster.up()
+    assert "is up" in elsewhere.run("up", "--move")
+    cluster.hang_up()
     cluster.settled("web", 2)
+    assert cluster.execute("web-0", "cat", "/data/lives") == "web-0\nweb-0\n"
+    assert cluster.containers() == []
+    assert [whose(row)[1:] for row in elsewhere.containers()].count(("web-1", "app")) == 1
 
 
 def test_engine_whose_data_were_wiped_gets_the_pods_anew(scratch: Daemon, cluster: Cluster) -> None:
