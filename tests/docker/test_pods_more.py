@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,36 @@ def test_failing_post_start_hook_ends_its_container(kubelite: Namespace) -> None
 
 def _first(found: Obj) -> Obj:
     return dict((found["status"].get("containerStatuses") or [{}])[0])
+
+
+def test_pods_own_disk_and_memory_are_limited(kubelite: Namespace) -> None:
+    full = "dd if=/dev/zero of=/scratch/file bs=1M count=3; df -k /scratch | tail -n 1; trap 'exit 0' TERM; sleep 600 & wait"
+    for name, source in (("disk", {"sizeLimit": "1Mi"}), ("memory", {"sizeLimit": "2Mi", "medium": "Memory"})):
+        mounted = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}], "command": ["sh", "-c", full]}
+        create(kubelite, pod(name, container=mounted, volumes=[{"name": "scratch", "emptyDir": source}]))
+    failed = kubelite.wait("pods", "disk", lambda p: p is not None and p["status"].get("phase") == "Failed", 60)
+    assert failed["status"]["reason"] == "Evicted"
+    assert failed["status"]["message"] == 'Usage of EmptyDir volume "scratch" exceeds the limit "1Mi". '
+    if os.geteuid() == 0:  # others may not mount, there nothing but an eviction keeps the limit
+        kubelite.wait("pods", "memory")
+        assert kubelite.logs("memory").split()[-5:-3] == ["2048", "2048"]
+
+
+def test_runtime_class_names_one_of_the_engines_runtimes(kubelite: Namespace) -> None:
+    classes = "/apis/node.k8s.io/v1/runtimeclasses"
+    names = {handler: f"{kubelite.namespace}-{handler}" for handler in ("runc", "nobody-has-it")}
+    for handler, name in names.items():
+        kubelite.client.request("POST", classes, {"metadata": {"name": name}, "handler": handler})
+    try:
+        create(kubelite, pod("waits", runtimeClassName=names["nobody-has-it"], activeDeadlineSeconds=5))
+        create(kubelite, pod("runs", runtimeClassName=names["runc"]))
+        kubelite.wait("pods", "runs")
+        path = f"/api/v1/namespaces/{kubelite.namespace}/events"
+        kubelite.wait(
+            "pods",
+            "waits",
+            lambda _: any(event["reason"] == "FailedCreatePodSandBox" for event in kubelite.client.items(path)),
+        )
+    finally:
+        for name in names.values():
+            kubelite.client.request("DELETE", f"{classes}/{name}")
