@@ -8,7 +8,7 @@ from datetime import datetime
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.client import Client, Event, Recorder
+from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.resourcequota_usage import used
 
@@ -27,7 +27,7 @@ class ResourceQuotaController(Controller):
         self._plurals = {kind.plural for kind in kinds if kind.namespaced and kind.plural not in _UNCOUNTED}
 
     def watches(self) -> Mapping[str, Mapper]:
-        return dict.fromkeys(self._plurals, self._quotas)
+        return dict.fromkeys([*self._plurals, CUSTOM], self._quotas)
 
     def initial(self) -> Iterable[Key]:
         return map(key_of, self.client.list("resourcequotas"))
@@ -45,6 +45,9 @@ class ResourceQuotaController(Controller):
         if status != quota.get("status"):
             self.client.update("resourcequotas", quota | {"status": status}, "status")
 
-    def _objects(self, plural: str, namespace: str | None) -> list[Obj]:
-        """A quota may name objects that this cluster doesn't have."""
-        return self.client.list(plural, namespace) if plural in self._plurals else []
+    def _objects(self, resource: str, namespace: str | None) -> list[Obj]:
+        """A quota may name objects that this cluster doesn't have, or doesn't have yet."""
+        try:
+            return self.client.list(resource, namespace) if resource not in _UNCOUNTED else []
+        except LookupError:
+            return []

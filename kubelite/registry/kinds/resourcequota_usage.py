@@ -25,7 +25,7 @@ _CLASS = ".storageclass.storage.k8s.io/"
 _SELECTOR_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 Usage = dict[str, Amount]
-Lister = Callable[[str, str | None], list[Obj]]  # plural, namespace
+Lister = Callable[[str, str | None], list[Obj]]  # plural or plural.group, namespace
 
 
 def resource_of(name: str) -> str:
@@ -180,7 +180,7 @@ def used(quota: Obj, names: Iterable[str], objects: Lister, now: datetime) -> Us
     """What the namespace uses of those of the quota's resources."""
     result: Usage = dict.fromkeys(names, Amount())
     for resource in {resource_of(name) for name in result}:
-        for obj in objects(resource.partition(".")[0], meta.namespace(quota)):
+        for obj in objects(resource, meta.namespace(quota)):
             if in_scope(quota, resource, obj):
                 for name, amount in usage(resource, obj, now).items():
                     if name in result:

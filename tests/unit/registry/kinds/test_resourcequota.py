@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.controllers.customresources import CustomResourceController
 from kubelite.controllers.resourcequota import ResourceQuotaController
 from kubelite.errors import StatusError
 from kubelite.objects import meta
@@ -13,6 +14,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.resource_amounts import Amount, total
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Clock, Controllers, Recorded
+from tests.unit.customresources import RESOURCE, definition
 
 NAMESPACE = "default"
 
@@ -125,6 +127,20 @@ def test_any_object_can_be_counted(quotas: Quotas) -> None:
     numbers = "requested: count/jobs.batch=1, used: count/jobs.batch=0, limited: count/jobs.batch=0"
     assert caught.value.message == f'jobs.batch "sum" is forbidden: exceeded quota: quota, {numbers}'
     assert quotas.used() == {"count/jobs.batch": "0", "count/widgets.example.com": "0"}
+
+
+def test_custom_resources_are_counted(quotas: Quotas) -> None:
+    registry = quotas.registry
+    registry.create("customresourcedefinitions", definition())
+    Controllers(registry, CustomResourceController(registry, Recorded())).settle()
+    quotas.limit({f"count/{RESOURCE}": "1"})
+    assert quotas.used() == {f"count/{RESOURCE}": "0"}
+    quotas.create(RESOURCE, "one")
+    assert quotas.used() == {f"count/{RESOURCE}": "1"}
+    with pytest.raises(StatusError, match=f"exceeded quota: quota, requested: count/{RESOURCE}=1"):
+        quotas.create(RESOURCE, "two")
+    registry.delete(RESOURCE, NAMESPACE, "one")
+    assert quotas.used() == {f"count/{RESOURCE}": "0"}
 
 
 def test_node_ports_and_load_balancers_are_counted_also_on_update(quotas: Quotas) -> None:
