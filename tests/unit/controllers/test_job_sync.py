@@ -74,10 +74,23 @@ class World:
         fresh = [pod for name, pod in after.items() if name not in before]
         gone = [name for name, left in before.items() if not left and meta.is_terminating(after[name])]
         status = self.registry.get("jobs", NAMESPACE, "sum")["status"]
-        counts = (status.get(name, 0) for name in ("active", "ready", "succeeded", "failed", "terminating"))
+        active, ready, succeeded, failed, terminating = (
+            int(status.get(name, 0)) for name in ("active", "ready", "succeeded", "failed", "terminating")
+        )
         conditions = [found["type"] for found in status.get("conditions", ()) if found["status"] == "True"]
         indexes = sorted((members.index_of(pod) for pod in fresh), key=str)
-        return Seen(len(fresh), len(gone), *counts, conditions, status.get("completedIndexes", ""), indexes)
+        return Seen(
+            len(fresh),
+            len(gone),
+            active,
+            ready,
+            succeeded,
+            failed,
+            terminating,
+            conditions,
+            status.get("completedIndexes", ""),
+            indexes,
+        )
 
 
 @pytest.fixture
