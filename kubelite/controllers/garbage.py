@@ -60,21 +60,18 @@ class GarbageCollector(Controller):
         kind = self._kinds.get((group, ref["kind"]))
         if kind is None:
             return self._custom_owner(dependent, group, ref)
-        return kind.plural, meta.namespace(dependent) if kind.namespaced else None, ref["name"]
+        return _placed(kind.plural, kind, dependent, ref)
 
     def _custom_owner(self, dependent: Obj, group: str, ref: Obj) -> _Where | None:
         for kind in self.client.custom:
             if (kind.group, kind.kind) == (group, ref["kind"]):
-                return kind.resource, meta.namespace(dependent) if kind.namespaced else None, ref["name"]
+                return _placed(kind.resource, kind, dependent, ref)
         return None
 
     def reconcile(self, key: Key) -> None:
         namespace, path = key
         plural, _, name = path.partition("/")
-        try:
-            obj = self.client.find(plural, namespace, name)
-        except KeyError:  # of a kind that is gone
-            return
+        obj = self._find((plural, namespace, name))
         if obj is None:
             return
         if _is_collecting(obj):
@@ -82,6 +79,12 @@ class GarbageCollector(Controller):
             obj = self.client.find(plural, namespace, name)
         if obj is not None and meta.owner_references(obj) and not meta.is_terminating(obj):
             self._judge(plural, obj)
+
+    def _find(self, where: _Where) -> Obj | None:
+        try:
+            return self.client.find(*where)
+        except KeyError:
+            return None  # of a custom kind that is gone
 
     def _judge(self, plural: str, obj: Obj) -> None:
         """Delete an object none of whose owners remain; drop references to owners that are gone."""
@@ -91,8 +94,10 @@ class GarbageCollector(Controller):
             found = self.client.find(*owner) if owner else None
             if owner is None:
                 solid.append(ref)
+                self._complain(obj, ref)
             elif found is None or meta.uid(found) != ref["uid"]:
                 gone.append(ref)
+                self._complain(obj, ref)
             elif FOREGROUND in found["metadata"].get("finalizers", ()) and meta.is_terminating(found):
                 leaving.append(ref)
             else:
@@ -101,14 +106,33 @@ class GarbageCollector(Controller):
             if gone or leaving:
                 self._keep_owners(plural, obj, solid)
         elif gone or leaving:
-            has_dependents = bool(self._living(meta.uid(obj)))
+            dependents = self._living(meta.uid(obj))
+            if leaving and any(_is_collecting(dependent) for _, dependent in dependents):
+                self._unblock(plural, obj)  # or owners in a circle would wait for each other
             self.client.delete(
                 plural,
                 meta.namespace(obj),
                 meta.name(obj),
                 uid=meta.uid(obj),
-                propagation="Foreground" if leaving and has_dependents else "Background",
+                propagation="Foreground" if leaving and dependents else "Background",
             )
+
+    def _unblock(self, plural: str, obj: Obj) -> None:
+        owners = [{**ref, "blockOwnerDeletion": False} for ref in meta.owner_references(obj)]
+        if owners != meta.owner_references(obj):
+            self._keep_owners(plural, obj, owners)
+
+    def _complain(self, obj: Obj, ref: Obj) -> None:
+        """The owner is there, but where this dependent can't have one."""
+        group, _, _ = ref["apiVersion"].rpartition("/")
+        kind = self._kinds.get((group, ref["kind"]))
+        if kind is None or not kind.namespaced:
+            return
+        if any(meta.uid(one) == ref["uid"] for one in self.client.list(kind.plural)):
+            own = meta.namespace(obj) or ""
+            owner = f"[{ref['apiVersion']}/{ref['kind']}, namespace: {own}, name: {ref['name']}, uid: {ref['uid']}]"
+            text = f'ownerRef {owner} does not exist in namespace "{own}"'
+            self.recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     def _keep_owners(self, plural: str, obj: Obj, owners: list[Obj]) -> None:
         new = meta.copy(obj)
@@ -119,7 +143,7 @@ class GarbageCollector(Controller):
         """(plural, object) of what refers to this owner now."""
         found = []
         for where in sorted(self._dependents.get(uid, ()), key=str):
-            obj = self.client.find(*where)
+            obj = self._find(where)
             if obj is not None and uid in _owner_uids(obj):
                 found.append((where[0], obj))
         return found
@@ -155,6 +179,14 @@ class GarbageCollector(Controller):
         if not new["metadata"]["finalizers"]:
             del new["metadata"]["finalizers"]
         self.client.update(plural, new)
+
+
+def _placed(plural: str, kind: Kind, dependent: Obj, ref: Obj) -> _Where | None:
+    """A cluster-scoped object has no namespace in which a namespaced owner could be."""
+    namespace = meta.namespace(dependent)
+    if kind.namespaced and namespace is None:
+        return None
+    return plural, namespace if kind.namespaced else None, ref["name"]
 
 
 def _where(plural: str, obj: Obj) -> _Where:

@@ -79,6 +79,7 @@ class NamespaceController(Controller):
     ) -> None:
         super().__init__(client, recorder, now)
         plurals = {kind.resource: kind.plural for kind in kinds if kind.namespaced}
+        self._resources = {plural: resource for resource, plural in plurals.items()}
         self._plurals = sorted(
             plurals.values(), key=lambda plural: _FIRST.index(plural) if plural in _FIRST else len(_FIRST)
         )
@@ -110,9 +111,16 @@ class NamespaceController(Controller):
         finalized["spec"] = {**finalized.get("spec", {}), "finalizers": []}
         self.client.finalize(finalized)
 
+    def _resource(self, plural: str) -> str:
+        """With its group, after a dot that is also there without one."""
+        name = self._resources.get(plural, plural)
+        return name if "." in name else f"{name}."
+
     def _report(self, namespace: Obj, left: Mapping[str, list[Obj]]) -> None:
         status = meta.copy(namespace).get("status") or {}
-        counts = ", ".join(f"{plural}. has {len(found)} resource instances" for plural, found in sorted(left.items()))
+        counts = ", ".join(
+            f"{self._resource(plural)} has {len(found)} resource instances" for plural, found in sorted(left.items())
+        )
         finalizers: dict[str, int] = {}
         for found in left.values():
             for finalizer in (one for obj in found for one in obj["metadata"].get("finalizers") or ()):

@@ -89,3 +89,40 @@ def test_foreground_does_not_wait_for_others(registry: Registry, controllers: Co
     registry.delete("configmaps", "default", "owner", propagation="Foreground")
     controllers.settle()
     assert names(registry) == ["held"]
+
+
+def test_owners_in_a_circle_do_not_wait_for_each_other(registry: Registry, controllers: Controllers) -> None:
+    first = create(registry, "first")
+    second = create(registry, "second", first)
+    third = create(registry, "third", second)
+    reference = meta.owner_reference(third, controller=False) | {"blockOwnerDeletion": True}
+    registry.patch("configmaps", "default", "first", {"metadata": {"ownerReferences": [reference]}})
+    controllers.settle()
+    registry.delete("configmaps", "default", "first", propagation="Foreground")
+    controllers.settle()
+    assert names(registry) == []
+
+
+def test_an_owner_in_another_namespace_is_none(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    owner = create(registry, "owner")
+    reference = meta.owner_reference(owner, controller=False)
+    registry.create(
+        "configmaps", {"metadata": {"name": "child", "namespace": "kube-system", "ownerReferences": [reference]}}
+    )
+    controllers.settle()
+    assert registry.find("configmaps", "kube-system", "child") is None
+    named = f"[v1/ConfigMap, namespace: kube-system, name: owner, uid: {meta.uid(owner)}]"
+    text = f'ownerRef {named} does not exist in namespace "kube-system"'
+    assert recorded.events == [("OwnerRefInvalidNamespace", text)]
+
+
+def test_what_has_no_namespace_has_no_owner_in_one(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    reference = meta.owner_reference(create(registry, "owner"), controller=False)
+    registry.create("priorityclasses", {"metadata": {"name": "p", "ownerReferences": [reference]}, "value": 1})
+    controllers.settle()
+    assert registry.find("priorityclasses", None, "p") is not None
+    assert set(recorded.reasons) == {"OwnerRefInvalidNamespace"}
