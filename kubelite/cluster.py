@@ -25,6 +25,7 @@ from kubelite.api.health import Check
 from kubelite.api.pods import Pods
 from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.accounttokens import AccountTokens
+from kubelite.controllers.aggregation import RoleAggregation
 from kubelite.controllers.apiserver_objects import ApiserverObjects
 from kubelite.controllers.autoscaler import AutoscalerController
 from kubelite.controllers.certificates import CertificateSigner
@@ -198,6 +199,7 @@ class Cluster:
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
+            RoleAggregation(registry, recorder("clusterrole-aggregation-controller")),
             AccountTokens(
                 registry, recorder("tokens-controller"), self._authority.ca_pem, self._tokens.issue_for_secret
             ),

@@ -140,7 +140,7 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
         volume = host_path(source)
         return Volume(volume.path, found.read_only, volume.create)
     if source := spec.get("local"):
-        path = existing(source["path"])
+        path = existing(source["path"]).resolve()
         _give(path, pod)
         return Volume(path, found.read_only)
     if source := spec.get("csi"):

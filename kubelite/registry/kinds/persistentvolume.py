@@ -109,6 +109,7 @@ def _default(volume: Obj) -> None:
 def _prepare(new: Obj, old: Obj | None) -> None:
     if old is None:
         with_finalizer(new, PROTECTION)
+        new["spec"].pop("volumeAttributesClassName", None)  # off by default in this version
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:

@@ -79,6 +79,7 @@ def _prepare(new: Obj, old: Obj | None) -> None:
     if old is None:
         with_finalizer(new, PROTECTION)
         _join_data_sources(new["spec"])
+        new["spec"].pop("volumeAttributesClassName", None)  # off by default in this version
 
 
 def _join_data_sources(spec: Obj) -> None:
