@@ -130,7 +130,8 @@ def _finished(change: _Change) -> Iterator[FieldError]:
     for name in ("active", "terminating"):
         if (change.finishes or change.moves(name)) and status.get(name, 0) > 0:
             yield invalid_value(f"status.{name}", status[name], f"{name}>0 is invalid for finished job")
-    if (change.finishes or change.moves("startTime")) and not status.get("startTime"):
+    never_starts = change.spec.get("suspend") and change.spec.get("completions") == 0
+    if (change.finishes or change.moves("startTime")) and not status.get("startTime") and not never_starts:
         yield required("status.startTime", "startTime is required for finished job")
     uncounted = status.get("uncountedTerminatedPods") or {}
     left = any(uncounted.get(how) for how in ("succeeded", "failed"))
