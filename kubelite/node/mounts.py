@@ -45,7 +45,7 @@ def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variable
     volume = volumes.get(entry["name"])
     if volume is None:
         raise ConfigError(f'cannot find volume "{entry["name"]}" to mount into container')
-    below = entry.get("subPath") or expand(entry.get("subPathExpr") or "", variables.get)
+    below = entry.get("subPath") or _expanded(entry.get("subPathExpr") or "", variables)
     source = _sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
     return Mount(
         str(source),
@@ -54,6 +54,20 @@ def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variable
         _PROPAGATION.get(entry.get("mountPropagation") or "", "rprivate"),
         volume.create and not below,
     )
+
+
+def _expanded(expression: str, variables: Mapping[str, str]) -> str:
+    missing = []
+
+    def value(name: str) -> str:
+        if not variables.get(name):
+            missing.append(name)
+        return variables.get(name, "")
+
+    text = expand(expression, value)
+    if missing:
+        raise ConfigError(f"missing value for {', '.join(sorted(set(missing)))}")
+    return text
 
 
 def _sub_path(root: Path, below: str, whose: str) -> Path:

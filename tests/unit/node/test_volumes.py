@@ -312,3 +312,8 @@ def test_token_is_for_the_pods_user_and_group_alone(context: Obj, mode: int, own
     assert payload_of(pod(securityContext=context), volume, around, _token) == {"t": File(b"/3600", mode, owner)}
     mixed = pod(container("a", securityContext={"runAsUser": 1}), container("b"), securityContext={"runAsUser": 2})
     assert payload_of(mixed, volume, around, _token)["t"] == File(b"/3600", 0o644)
+
+
+def test_sub_path_expression_needs_all_its_variables(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="missing value for EMPTY, GONE"):
+        mount_of({"subPathExpr": "$(GONE)/$(EMPTY)"}, Volume(tmp_path), tmp_path / "pod", EMPTY="")
