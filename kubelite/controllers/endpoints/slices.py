@@ -28,10 +28,10 @@ def endpoint(member: Member) -> Obj:
     result: Obj = {
         "addresses": [member.address],
         "conditions": {"ready": member.ready, "serving": member.serving, "terminating": member.terminating},
-        "nodeName": member.node,
         "targetRef": member.target,
     }
-    return result | ({"hostname": member.hostname} if member.hostname else {})
+    named = {"hostname": member.hostname, "nodeName": member.node}
+    return result | {field: name for field, name in named.items() if name}
 
 
 def _port(port: Port) -> Obj:

@@ -13,10 +13,9 @@ CAPACITY = 1000
 
 
 def _address(member: Member) -> Obj:
-    shown: Obj = {"ip": member.address}
-    if member.hostname:
-        shown["hostname"] = member.hostname
-    return {**shown, "nodeName": member.node, "targetRef": member.target}
+    named = {"hostname": member.hostname, "nodeName": member.node}
+    shown = {field: name for field, name in named.items() if name}
+    return {"ip": member.address, **shown, "targetRef": member.target}
 
 
 def _port(port: Port) -> Obj:

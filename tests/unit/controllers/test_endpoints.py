@@ -159,3 +159,12 @@ def test_endpoints_are_listed_by_address_whenever_they_came(registry: Registry, 
         controllers.settle()
     (found,) = slices(registry)
     assert [one["addresses"][0] for one in found["endpoints"]] == ["172.30.0.9", "172.30.0.20", "172.30.0.30"]
+
+
+def test_a_pod_that_is_bound_to_no_node_is_shown_without_one(registry: Registry, controllers: Controllers) -> None:
+    service(registry)
+    pod(registry, "a", "172.30.0.20", nodeName=None)
+    controllers.settle()
+    ((endpoint,),) = (one["endpoints"] for one in slices(registry))
+    assert "nodeName" not in endpoint
+    assert "nodeName" not in registry.get("endpoints", "default", "web")["subsets"][0]["addresses"][0]
