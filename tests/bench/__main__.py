@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-SUITES = ("pods", "scale", "dns", "proxy")
+SUITES = ("pods", "scale", "dns", "proxy", "streams")
 
 
 def main(names: list[str]) -> int:

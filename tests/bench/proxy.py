@@ -9,8 +9,10 @@ import json
 import socket
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -27,6 +29,10 @@ ROUNDS = 10
 CONNECTIONS = 400
 BYTES = 1 << 29
 PAUSE_SECONDS = 0.0005
+REPLICAS = 10
+CLIENTS = 4
+AFTERMATH_SECONDS = 5.0
+"""The last pods are still on their way out when the rollout is done."""
 
 
 def run() -> Iterator[Row]:
@@ -129,6 +135,7 @@ def traffic_rows() -> Iterator[Row]:
     with served() as view:
         yield from beside_the_pod(view)
         yield from freshness(view)
+        yield from rolling_restart(view)
 
 
 @contextmanager
@@ -184,30 +191,68 @@ def throughput(view: Namespace, address: str) -> float:
 
 
 def freshness(view: Namespace) -> Iterator[Row]:
-    """From before an EndpointSlice's change is sent to the API until a connection gets through."""
+    """From before a pod's status says that it is Ready, or no longer, until the next connection is made accordingly."""
     from tests.bench.rows import Row
     from tests.docker.serving import service
 
     (pod,) = view.list("pods", "app=web")
-    view.apply(service("fresh", selector=None))
+    view.apply(service("fresh"))
     address = view.get("services", "fresh")["spec"]["clusterIP"]
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{view.namespace}/endpointslices"
-    labels = {"kubernetes.io/service-name": "fresh"}
-    body = {"metadata": {"name": "fresh-1", "labels": labels}, "addressType": "IPv4", "endpoints": []}
-    view.client.request("POST", path, {**body, "ports": [{"port": 80, "protocol": "TCP"}]})
-    there = [{"addresses": [pod["status"]["podIP"]], "conditions": {"ready": True}}]
+    pods = f"/api/v1/namespaces/{view.namespace}/pods"
+    # Nobody schedules it, so nobody but we says how it is: it stands for the pod of the web server.
+    spec = {"schedulerName": "nobody", "containers": [{"name": "c", "image": "httpd"}]}
+    view.client.request("POST", pods, {"metadata": {"name": "fresh", "labels": {"app": "fresh"}}, "spec": spec})
     delays = []
-    for _ in range(CHANGES):
-        for endpoints, wanted in ((there, True), ([], False)):
-            began = time.perf_counter()
-            patch = {"endpoints": endpoints}
-            view.client.request("PATCH", f"{path}/fresh-1", patch, content_type="application/merge-patch+json")
-            while connects(address) is not wanted:
-                time.sleep(PAUSE_SECONDS)  # or the server's queue of connections overflows
-            delays.append(time.perf_counter() - began)
+    for number in range(2 * CHANGES):
+        wanted = number % 2 == 0
+        ready = {"type": "Ready", "status": str(wanted)}
+        status = {"phase": "Running", "podIP": pod["status"]["podIP"], "conditions": [ready]}
+        began = time.perf_counter()
+        view.client.request(
+            "PATCH", f"{pods}/fresh/status", {"status": status}, content_type="application/merge-patch+json"
+        )
+        while connects(address) is not wanted:
+            time.sleep(PAUSE_SECONDS)  # or the server's queue of connections overflows
+        delays.append(time.perf_counter() - began)
     delays.sort()
-    yield Row("change sent to the API until it counts, median", statistics.median(delays) * 1000, "ms")
-    yield Row("change sent to the API until it counts, p99", delays[len(delays) * 99 // 100] * 1000, "ms", "", 50.0)
+    yield Row("from Ready until connections go there, median", statistics.median(delays) * 1000, "ms")
+    yield Row("from Ready until connections go there, p99", delays[len(delays) * 99 // 100] * 1000, "ms", "", 50.0)
+
+
+def rolling_restart(view: Namespace) -> Iterator[Row]:
+    """Requests without a whole answer while all pods of a Deployment are replaced."""
+    from tests.bench.rows import Row
+    from tests.docker.serving import service, web
+
+    view.apply(web("rolling", REPLICAS, lifecycle={"preStop": {"sleep": {"seconds": 1}}}))
+    view.apply(service("rolling"))
+    view.wait("deployments", "rolling")
+    address = view.get("services", "rolling")["spec"]["clusterIP"]
+    with ThreadPoolExecutor() as clients:
+        over = threading.Event()
+        counts = [clients.submit(count_requests, address, over) for _ in range(CLIENTS)]
+        began = time.perf_counter()
+        try:
+            view.kubectl("rollout", "restart", "deployment/rolling")
+            view.kubectl("rollout", "status", "deployment/rolling", "--timeout=120s")
+            seconds = time.perf_counter() - began
+            time.sleep(AFTERMATH_SECONDS)
+        finally:
+            over.set()
+    asked, lost = map(sum, zip(*(count.result() for count in counts), strict=True))
+    note = f"{asked} requests in {seconds:.1f} s"
+    yield Row(f"requests lost in a rolling restart of {REPLICAS} pods", lost, "", note, 0)
+
+
+def count_requests(address: str, over: threading.Event) -> tuple[int, int]:
+    """How many were sent one after the other, and how many got no answer."""
+    from tests.docker.serving import fetch
+
+    asked = lost = 0
+    while not over.is_set():
+        asked += 1
+        lost += not fetch(address, 80)
+    return asked, lost
 
 
 def connects(address: str) -> bool:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
-import socket
-import threading
 from pathlib import Path
 
 import pytest
 
+from tests.kubectl.echo import digest, echo_pod, echoed
 from tests.kubectl.shell import Shell
 
 TOOLS = "--image=kubelite/tools:latest --image-pull-policy=IfNotPresent"
 FILES = 300
-BYTES = 32 << 20
-ECHO = (
-    "use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 9000, Listen => 5, ReuseAddr => 1) or die;"
-    "$SIG{TERM} = sub { exit }; while ($c = $s->accept) { while (sysread $c, $b, 1 << 18) {"
-    "for ($o = 0; $o < length $b;) { $o += syswrite $c, $b, length($b) - $o, $o } } close $c }"
-)
+BLOCK, BLOCKS = os.urandom(1 << 20), 32
 
 
 def test_run_on_a_terminal_gives_the_exit_code_and_removes_the_pod(shell: Shell) -> None:
@@ -83,42 +76,12 @@ def contents(root: Path) -> dict[str, bytes]:
 
 def test_port_forward_is_byte_exact_both_ways_at_once(shell: Shell) -> None:
     """Inside a WebSocket, and raw as it is with clients before 1.31."""
-    shell.ok("apply -f -", input=json.dumps(echo_pod()))
+    shell.ok("apply -f -", input=echo_pod())
     shell.view.wait("pods", "echo")
     for websockets in ("true", "false") if shell.minor > 30 else ("false",):
         with shell.stream("port-forward echo :9000", KUBECTL_PORT_FORWARD_WEBSOCKETS=websockets) as stream:
             port = int(stream.until(r"Forwarding from 127.0.0.1:(\d+) -> 9000")[1])
-            sent = os.urandom(BYTES)
-            assert echoed(port, sent) == hashlib.sha256(sent).digest()
-
-
-def echoed(port: int, content: bytes) -> bytes:
-    """The digest of what comes back, read while it is being sent."""
-    received = hashlib.sha256()
-    with socket.create_connection(("127.0.0.1", port), 60) as connection:
-        sender = threading.Thread(target=send, args=(connection, content))
-        sender.start()
-        while data := connection.recv(1 << 18):
-            received.update(data)
-        sender.join()
-    return received.digest()
-
-
-def send(connection: socket.socket, content: bytes) -> None:
-    connection.sendall(content)
-    connection.shutdown(socket.SHUT_WR)
-
-
-def echo_pod() -> dict[str, object]:
-    container = {
-        "name": "echo",
-        "image": "kubelite/tools:latest",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["perl", "-e", ECHO],
-        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
-    }
-    spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "echo"}, "spec": spec}
+            assert echoed(port, BLOCK, BLOCKS) == digest(BLOCK, BLOCKS)
 
 
 @pytest.mark.parametrize("target", ["pods/web-0", "pods/http:web-0:80", "services/web:http", "services/http:web:80"])
