@@ -137,6 +137,8 @@ class GarbageCollector(Controller):
     def _keep_owners(self, plural: str, obj: Obj, owners: list[Obj]) -> None:
         new = meta.copy(obj)
         new["metadata"]["ownerReferences"] = owners
+        if not owners:
+            del new["metadata"]["ownerReferences"]
         self.client.update(plural, new)
 
     def _living(self, uid: str) -> list[tuple[str, Obj]]:

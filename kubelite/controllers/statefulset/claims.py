@@ -87,6 +87,8 @@ def _owned_right(claim: Obj, set: Obj, pod: Obj) -> Obj | None:
         return None
     changed = meta.copy(claim)
     changed["metadata"]["ownerReferences"] = wanted
+    if not wanted:
+        del changed["metadata"]["ownerReferences"]
     return changed
 
 
