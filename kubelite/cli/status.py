@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from ipaddress import IPv4Address
 
 from kubelite import lifecycle
 from kubelite.cli import text
@@ -88,7 +90,20 @@ def _services(client: Client, settings: Settings) -> str:
     trouble = rules_trouble(client, settings)
     if trouble:
         return f"no rules ({trouble}); DNS and the pods' own addresses work inside"
-    return f"rules in nftables table ip {settings.network}, for {settings.service_cidr}"
+    rules = f"rules in nftables table ip {settings.network}, for {settings.service_cidr}"
+    if _is_here(settings.gateway):
+        return rules
+    return f"{rules}; inside only (the engine's network isn't this machine's: kubectl port-forward leads in)"
+
+
+def _is_here(address: IPv4Address) -> bool:
+    """Whether an interface of this machine has it; with the engine in a VM the pods' gateway is in there."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
 
 
 def _is_true(obj: Obj, condition: str) -> bool:
