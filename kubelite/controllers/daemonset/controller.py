@@ -59,8 +59,9 @@ class DaemonSetController(Controller):
             return None
         if meta.is_terminating(ds):
             return None
-        pods = ownership.claim(self.client, "pods", ds, selector, self.client.list("pods", namespace))
-        past = stored.owned(self.client, ds, selector)
+        claimed = ownership.claim(self.client, "pods", ds, selector, self.client.list("pods", namespace))
+        kept = stored.owned(self.client, ds, selector)
+        past, pods = history.deduplicated(self.client, ds, kept, claimed)
         current = self._current_revision(ds, past)
         view = view_of(ds, self.client.list("nodes"), pods, history.label(current), self.now())
         waits = self._backoff.remaining(meta.uid(ds), view.now)

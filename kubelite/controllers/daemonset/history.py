@@ -23,6 +23,29 @@ def label(revision: Obj) -> str:
     return meta.labels(revision).get(podq.REVISION_LABEL) or meta.name(revision)
 
 
+def deduplicated(
+    client: Client, ds: Obj, past: Sequence[Obj], pods: Sequence[Obj]
+) -> tuple[Sequence[Obj], Sequence[Obj]]:
+    """Of several revisions of the present template (somebody made one by hand) the last stays.
+
+    The pods of the others get its label, so that nothing is restarted for it.
+    """
+    data = revisions.data_of(ds["spec"]["template"])
+    equal = [revision for revision in past if revision["data"] == data]
+    if len(equal) < 2:
+        return past, pods
+    *doubles, last = equal
+    labels = set(map(label, doubles))
+    patch = {"metadata": {"labels": {podq.REVISION_LABEL: label(last)}}}
+    pods = [
+        client.patch("pods", meta.namespace(pod), meta.name(pod), patch) if podq.revision(pod) in labels else pod
+        for pod in pods
+    ]
+    for revision in doubles:
+        client.delete(history.PLURAL, meta.namespace(revision), meta.name(revision))
+    return [revision for revision in past if revision not in doubles], pods
+
+
 def settle(client: Client, ds: Obj, past: Sequence[Obj], collision_count: int | None) -> Obj:
     """The stored revision of the present template; `past` are all of the set's, oldest first."""
     data = revisions.data_of(ds["spec"]["template"])

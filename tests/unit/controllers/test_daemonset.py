@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.controllers import pods as podq
 from kubelite.controllers.daemonset import DaemonSetController, nodes
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -226,3 +227,18 @@ def test_conditions_of_others_stay(cluster: Cluster) -> None:
     change(cluster, template=template("new"))
     rest(cluster)
     assert (status(cluster)["conditions"], status(cluster)["numberReady"]) == (told, 3)
+
+
+def test_a_revision_made_twice_is_kept_once_and_restarts_nothing(cluster: Cluster) -> None:
+    start(cluster)
+    (first,) = cluster.list("controllerrevisions")
+    before = cluster.pod_names()
+    labels = meta.labels(first) | {podq.REVISION_LABEL: "other"}
+    metadata = {"name": "by-hand", "namespace": "default", "labels": labels}
+    metadata["ownerReferences"] = first["metadata"]["ownerReferences"]
+    cluster.create("controllerrevisions", {"metadata": metadata, "data": first["data"], "revision": 2})
+    change(cluster, minReadySeconds=1)
+    rest(cluster)
+    assert [meta.name(revision) for revision in cluster.list("controllerrevisions")] == ["by-hand"]
+    assert cluster.pod_names() == before
+    assert {podq.revision(pod) for pod in cluster.pods()} == {"other"}
