@@ -184,9 +184,11 @@ def fragment(
     service: Service | None, slices: Iterable[Slice], ground: Ground, taken: Collection[Listen] = frozenset()
 ) -> Fragment:
     """A Service's part of the table, without the ports that another program has `taken`."""
+    if service is None:
+        return Fragment()
     draft = _Draft(ground.node)
-    for port in service.ports if service else ():
-        assert service
+    draft.elements |= {("cluster-ips", address): "" for address in service.cluster_ips}
+    for port in service.ports:
         draft.add(service, port, candidates(port, slices), taken)
     return Fragment(draft.sets, draft.chains, draft.elements, draft.datagrams)
 
@@ -231,7 +233,6 @@ class _Draft:
         missing = "drop" if everywhere else "goto refuse"
         self._balance(service, port, f"service/{path}", path, inner)
         for address in service.cluster_ips:
-            self.elements["cluster-ips", address] = ""
             self._address(address, port, f"service/{path}" if inner else "", missing)
             self._datagrams(address, port.number, port, inner)
         entry = self._entry(service, port, path, inner, outer)

@@ -29,7 +29,8 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Without `cluster_ips` (headless, external name) a Service has no rules at all."""
+    """Without `cluster_ips` (headless, external name) a Service has no rules at all; without `ports` (another proxy's)
+    what reaches us for its addresses is refused."""
 
     key: Key
     uid: str = ""
@@ -71,8 +72,10 @@ class Slice:
 def service(obj: dict[str, Any]) -> Service:
     spec = obj.get("spec") or {}
     addresses = _ipv4(spec.get("clusterIPs") or [spec.get("clusterIP") or ""])
-    if spec.get("type") == "ExternalName" or not addresses or not _is_ours(obj):
+    if spec.get("type") == "ExternalName" or not addresses:
         return Service(key_of(obj))
+    if not _is_ours(obj):
+        return Service(key_of(obj), cluster_ips=addresses)
     balancer = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     return Service(
         key_of(obj),

@@ -113,5 +113,6 @@ def test_port_without_a_number_leads_nowhere() -> None:
 def test_what_another_proxy_serves_is_left_to_it(label: str) -> None:
     labels = {"kubernetes.io/service-name": "web", label: "foo-bar"}
     metadata = {"namespace": "prod", "name": "web", "labels": labels}
-    assert service({**api_service(clusterIP="10.254.0.9"), "metadata": metadata}) == Service(("prod", "web"))
+    found = service({**api_service(clusterIP="10.254.0.9"), "metadata": metadata})
+    assert found == Service(("prod", "web"), cluster_ips=("10.254.0.9",))
     assert endpoint_slice({**api_slice({"addresses": ["172.30.0.5"]}), "metadata": metadata}).endpoints == ()
