@@ -17,6 +17,7 @@ Find = Callable[[str, str | None, str], Obj | None]  # plural, namespace, name
 
 ALONE = "ReadWriteOncePod"
 GROUP = "pv.beta.kubernetes.io/gid"
+PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 
 
 class ClaimUnusable(VolumeError):
@@ -31,6 +32,7 @@ class PersistentVolume:
     spec: Obj
     read_only: bool
     group: str = ""  # that may use it
+    provisioned: bool = False  # by the cluster's own provisioner, so it is here, whatever the server was called
 
 
 def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | None:
@@ -47,7 +49,8 @@ def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | N
         _check_owner(pod, claim, name)
     bound, found = _bound_to(f"{meta.namespace(pod)}/{name}", claim, find)
     _check_mode(pod, volume["name"], found["spec"].get("volumeMode") or "Filesystem")
-    return PersistentVolume(bound, found["spec"], read_only, _group(found))
+    provisioned = PROVISIONED_BY in meta.annotations(found)
+    return PersistentVolume(bound, found["spec"], read_only, _group(found), provisioned)
 
 
 def _group(persistent: Obj) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +22,27 @@ class Volume:
     read_only: bool = False
     create: bool = False  # the engine makes the directory when it is missing
     group: str = ""  # whoever mounts it belongs to this group as well
+
+
+def nfs(source: Obj) -> Path:
+    """A directory that this machine itself serves, or could; others' aren't mounted."""
+    server = str(source["server"])
+    if not _is_this_machine(server):
+        raise VolumeError(f"mount failed: {server}:{source['path']} is on another machine, which is not supported")
+    return existing(source["path"])
+
+
+def _is_this_machine(server: str) -> bool:
+    """Only addresses of one's own can be bound."""
+    try:
+        found = socket.getaddrinfo(server.strip("[]"), 0, type=socket.SOCK_DGRAM)
+    except OSError:
+        return False
+    for family, kind, _, _, address in found:
+        with socket.socket(family, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(address)
+            return True
+    return False
 
 
 def existing(path: str) -> Path:

@@ -16,7 +16,7 @@ from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.claim_volumes import ClaimUnusable, PersistentVolume, persistent_volume, take
 from kubelite.node.environment import Surroundings
 from kubelite.node.group_rights import own
-from kubelite.node.host_volumes import Volume, existing, host_path
+from kubelite.node.host_volumes import Volume, existing, host_path, nfs
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
 from kubelite.objects.meta import Obj
 
@@ -89,7 +89,7 @@ def _set_up(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     if source := volume.get("hostPath"):
         return host_path(source)
     if source := volume.get("nfs"):
-        return Volume(existing(source["path"]), bool(source.get("readOnly")))
+        return Volume(nfs(source), bool(source.get("readOnly")))
     if source := volume.get("csi"):
         raise VolumeError(_NO_DRIVER.format(source["driver"]))
     kind = next((key for key in volume if key != "name"), "")
@@ -135,7 +135,8 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
     take(pod, found, context.directory, context.find)
     spec = found.spec
     if source := spec.get("nfs"):
-        return Volume(existing(source["path"]), found.read_only or bool(source.get("readOnly")))
+        path = existing(source["path"]) if found.provisioned else nfs(source)
+        return Volume(path, found.read_only or bool(source.get("readOnly")))
     if source := spec.get("hostPath"):
         volume = host_path(source)
         return Volume(volume.path, found.read_only, volume.create)

@@ -137,16 +137,28 @@ def test_change_of_the_source_swaps_all_files_at_once(cluster: Cluster) -> None:
 def test_claims_lead_to_the_directory_of_their_volume(cluster: Cluster, tmp_path: Path) -> None:
     directory = tmp_path / "export"
     directory.mkdir()
-    for kind, source in (("nfs", {"server": "s", "path": str(directory)}), ("local", {"path": str(directory)})):
+    for kind, source in (("nfs", {"server": "127.0.0.1", "path": str(directory)}), ("local", {"path": str(directory)})):
         cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": {kind: source}}
         cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
         ready = cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
         assert ready["v"] == Volume(directory, read_only=True)
 
 
+def test_what_another_machine_serves_is_not_mistaken_for_a_directory_of_this_one(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    source = {"server": "192.0.2.1", "path": str(tmp_path)}
+    with pytest.raises(VolumeFailed, match=r"mount failed: 192\.0\.2\.1:/.* is on another machine"):
+        cluster.set_up({"name": "v", "nfs": source})
+    annotations = {"pv.kubernetes.io/provisioned-by": "fuseim.pri/ifs"}
+    cluster.objects["persistentvolumes", "pv"] = {"metadata": {"annotations": annotations}, "spec": {"nfs": source}}
+    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].path == tmp_path
+
+
 def test_the_group_of_a_persistent_volume_is_told(cluster: Cluster, tmp_path: Path) -> None:
     annotations = {"pv.beta.kubernetes.io/gid": "777"}
-    spec = {"nfs": {"server": "s", "path": str(tmp_path)}}
+    spec = {"nfs": {"server": "localhost", "path": str(tmp_path)}}
     cluster.objects["persistentvolumes", "pv"] = {"metadata": {"annotations": annotations}, "spec": spec}
     cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
     assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].group == "777"
@@ -171,7 +183,7 @@ def test_claim_that_leads_nowhere_is_told_as_such(cluster: Cluster) -> None:
 
 
 def test_volume_for_one_pod_is_not_mounted_by_another_until_that_is_over(cluster: Cluster, tmp_path: Path) -> None:
-    source = {"accessModes": ["ReadWriteOncePod"], "nfs": {"server": "s", "path": str(tmp_path)}}
+    source = {"accessModes": ["ReadWriteOncePod"], "nfs": {"server": "localhost", "path": str(tmp_path)}}
     cluster.objects["persistentvolumes", "pv"] = {"metadata": {"name": "pv"}, "spec": source}
     cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
     volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
