@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.podspec_scheduling import node_selector
 from kubelite.registry.printing import UNSET, age
 
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
@@ -120,9 +122,20 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     policy = spec["persistentVolumeReclaimPolicy"]
     if policy not in _RECLAIM_POLICIES:
         errors.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIM_POLICIES))
+    if policy == "Recycle" and posixpath.normpath((spec.get("hostPath") or {}).get("path") or "-") == "/":
+        text = "may not be 'recycle' for a hostPath mount of '/'"
+        errors.append(forbidden_field("spec.persistentVolumeReclaimPolicy", text))
+    if (affinity := spec.get("nodeAffinity")) is not None:
+        errors += _affinity_errors("spec.nodeAffinity.required", affinity.get("required"))
     errors += class_name_errors("spec.storageClassName", spec.get("storageClassName"))
     errors += volume_mode_errors("spec.volumeMode", spec["volumeMode"])
     return errors + (_change_errors(spec, old["spec"]) if old is not None else [])
+
+
+def _affinity_errors(path: str, selector: Obj | None) -> list[FieldError]:
+    if selector is None:
+        return [required(path, "must specify required node constraints")]
+    return node_selector(f"{path}.nodeSelectorTerms", selector)
 
 
 def _capacity_errors(capacity: Obj) -> list[FieldError]:

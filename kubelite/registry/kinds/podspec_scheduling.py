@@ -62,7 +62,7 @@ def affinity(path: str, given: Obj) -> Errors:
     node = given.get("nodeAffinity") or {}
     errors: Errors = []
     if (selector := node.get(_REQUIRED)) is not None:
-        errors += _node_selector(f"{path}.nodeAffinity.{_REQUIRED}.nodeSelectorTerms", selector)
+        errors += node_selector(f"{path}.nodeAffinity.{_REQUIRED}.nodeSelectorTerms", selector)
     for index, term in enumerate(node.get(_PREFERRED) or ()):
         at = f"{path}.nodeAffinity.{_PREFERRED}[{index}]"
         errors += _weight(at, term) + _node_term(f"{at}.preference", term.get("preference") or {})
@@ -81,7 +81,8 @@ def _weight(path: str, term: Obj) -> Errors:
     return [] if 1 <= weight <= 100 else [invalid_value(f"{path}.weight", weight, _WEIGHT)]
 
 
-def _node_selector(path: str, selector: Obj) -> Errors:
+def node_selector(path: str, selector: Obj) -> Errors:
+    """The terms of a NodeSelector, also of a volume's."""
     terms = selector.get("nodeSelectorTerms") or ()
     if not terms:
         return [required(path, "must have at least one node selector term")]

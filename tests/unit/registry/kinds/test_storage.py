@@ -65,6 +65,21 @@ def test_volume_gets_its_defaults_and_protection(cluster) -> None:
             {"nfs": None, "local": {"path": "/x"}},
             ["spec.nodeAffinity: Required value: Local volume requires node affinity"],
         ),
+        (
+            {"nfs": None, "hostPath": {"path": "/x/.."}, "persistentVolumeReclaimPolicy": "Recycle"},
+            [
+                "spec.hostPath.path: Invalid value: \"/x/..\": must not contain '..'",
+                "spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'",
+            ],
+        ),
+        (
+            {"nodeAffinity": {}},
+            ["spec.nodeAffinity.required: Required value: must specify required node constraints"],
+        ),
+        (
+            {"nodeAffinity": {"required": {"nodeSelectorTerms": []}}},
+            ["spec.nodeAffinity.required.nodeSelectorTerms: Required value: must have at least one node selector term"],
+        ),
         ({"volumeMode": "Raw"}, ['spec.volumeMode: Unsupported value: "Raw": supported values: "Block", "Filesystem"']),
         (
             {"accessModes": ["ReadWriteOncePod", "ReadOnlyMany"]},
