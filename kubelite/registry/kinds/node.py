@@ -100,6 +100,11 @@ def _row(node: Obj, now: datetime) -> list[Any]:
     ]
 
 
+def _default(node: Obj) -> None:
+    """Whoever makes a node by hand may leave its spec out."""
+    node["spec"] = node.get("spec") or {}
+
+
 NODE = Kind(
     group="",
     version="v1",
@@ -122,6 +127,7 @@ NODE = Kind(
     ),
     row=_row,
     subresources=frozenset({"status", "proxy"}),
+    default=_default,
     validate=_validate,
     fields={"spec.unschedulable": lambda node: str(_is_unschedulable(node)).lower()},
     initial_status=lambda node: node.get("status"),

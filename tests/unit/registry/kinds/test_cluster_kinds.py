@@ -47,6 +47,7 @@ STATUS = {
 
 def test_node_row_has_the_recorded_cells(cluster, now) -> None:
     made = cluster.create(NODE, {"metadata": {"name": "vm"}, "status": STATUS})
+    assert made["spec"] == {}
     assert NODE.row(made, now) == [
         *("vm", "Ready", "<none>", "10s", "v1.20.2", "172.30.0.1", "<none>"),
         *("Debian GNU/Linux 12 (bookworm)", "6.18.44-fc-v657", "docker://20.10.24+dfsg1"),
