@@ -21,7 +21,7 @@ from tests.bench.pods import engine, up
 from tests.bench.rows import Row, ratio
 from tests.bench.workload import Workload
 
-NAME = "bench-scale"
+NAME = "bench-many"
 REPLICAS = 10
 SETS = 10
 ROUNDS = 2
