@@ -161,8 +161,9 @@ class Api:
             app.router.add_get(path, guarded)
             app.router.add_get(f"{path}/", guarded)  # as generated clients ask for documents
         for path in HEALTH:
-            app.router.add_get(path, self._health.answer)
-            app.router.add_get(path + "/{check:.*}", self._health.answer)
+            guarded = self._guarded(path, self._health.answer)
+            app.router.add_get(path, guarded)
+            app.router.add_get(path + "/{check:.*}", guarded)
         app.router.add_route("*", "/api/{tail:.+}", self._resource)
         app.router.add_route("*", "/apis/{tail:.+}", self._resource)
         app.router.add_route("*", "/{tail:.*}", self._guarded("/", self._nothing))
@@ -170,7 +171,7 @@ class Api:
 
     def _guarded(self, path: str, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if path not in _OPEN:
+            if path not in _OPEN or "Authorization" in request.headers:  # a bad token is refused everywhere
                 self._authenticator.user(request)
             check_timeout(request.query)
             return await handler(request)

@@ -104,7 +104,9 @@ class Resources:
         kind, obj = target.kind, target.kind.decode(decoded.object)
         if kind.requested_by is not None:
             kind.requested_by(obj, request[USER].info)
-        created = self._registry.create_in(kind.storage, target.namespace, obj, dry_run=wanted.dry_run)
+        created = self._registry.create_in(
+            kind.storage, target.namespace, obj, writer=Writer(wanted.manager), dry_run=wanted.dry_run
+        )
         return self._one(request, target, created, status=201, warnings=decoded.warnings)
 
     async def update(self, request: web.Request, target: Target) -> web.StreamResponse:

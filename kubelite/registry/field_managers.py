@@ -1,8 +1,9 @@
 """`metadata.managedFields`: who owns which fields of an object that is server-side applied. Called by the registry.
 
-Ownership is tracked from an object's first server-side apply on (upstream: from its creation): it costs time and
-space, and without an apply nobody can conflict. What was there before belongs, then, to `before-first-apply`, and what
-client-side apply remembered to `kubectl-client-side-apply`, from which kubectl takes it over as from upstream.
+Ownership of what clients create is tracked from its creation, of what the control plane creates (upstream: that too)
+from its first server-side apply on: it costs time and space, and without an apply nobody can conflict. What was there
+before belongs, then, to `before-first-apply`, and what client-side apply remembered to `kubectl-client-side-apply`,
+from which kubectl takes it over as from upstream.
 """
 
 from __future__ import annotations
@@ -114,6 +115,22 @@ def _ignored(kind: Kind, subresource: str) -> Ignored:
     if subresource == "status":
         apart = "f:spec"
     return lambda path: path in _NOBODYS or path[0] == apart
+
+
+def component(kind: Kind) -> str:
+    """What upstream calls the part of the control plane that writes objects of this kind."""
+    return "kubelet" if kind.plural in ("pods", "nodes", "leases") else "kube-controller-manager"
+
+
+def created(kind: Kind, obj: Obj, writer: Writer, now: datetime) -> list[Obj]:
+    """The managedFields of a new object: all of it is its creator's."""
+    manager, ignored = writer.manager(kind), _ignored(kind, "")
+    try:
+        found = patch_apply.compare({}, _plain(obj), shape_of(kind)).added
+    except Malformed:
+        return []
+    fields = frozenset(path for path in found if not ignored(path))
+    return encode({manager: fields}, Owners({}, {}, {}), manager, kind.api_version, now) if fields else []
 
 
 def tracked(kind: Kind, old: Obj, new: Obj, given: Sequence[Obj] | None, writer: Writer, now: datetime) -> None:

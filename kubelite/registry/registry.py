@@ -138,9 +138,16 @@ class Registry:
         return self.create_in(self.kind(plural), meta.namespace(obj), meta.copy(obj))
 
     def create_in(
-        self, kind: Kind, namespace: str | None, obj: Obj, *, managed: Sequence[Obj] = (), dry_run: bool = False
+        self,
+        kind: Kind,
+        namespace: str | None,
+        obj: Obj,
+        *,
+        writer: Writer | None = None,
+        managed: Sequence[Obj] = (),
+        dry_run: bool = False,
     ) -> Obj:
-        """Create `obj`, which becomes the registry's; `managed` are its managedFields."""
+        """Create `obj`, which becomes the registry's; `managed` are its managedFields, or `writer` has all of it."""
         obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
         if metadata.get("resourceVersion") not in (None, "", "0"):
@@ -149,6 +156,8 @@ class Registry:
         self._name(kind, metadata)
         kind.default(obj)
         strategy.stamp_created(kind, obj, self._new_uid(), self.now())
+        if writer is not None:
+            managed = field_managers.created(kind, obj, writer, self.now())
         if managed:
             metadata["managedFields"] = list(managed)
         kind.prepare(obj, None)
@@ -269,7 +278,9 @@ class Registry:
         if managed is not None:
             new["metadata"]["managedFields"] = list(managed)
         elif given or "managedFields" in old["metadata"]:
-            field_managers.tracked(kind, old, new, given, writer or Writer(subresource=subresource), self.now())
+            field_managers.tracked(
+                kind, old, new, given, writer or Writer(field_managers.component(kind), subresource), self.now()
+            )
         return new if dry_run else self._write(kind, new, old)
 
     def apply(

@@ -142,13 +142,29 @@ async def test_updates_are_tracked_once_something_was_applied(call: Caller) -> N
     assert fields(put.json, "other") == {"f:data": {"f:n": {}}}
 
 
-async def test_other_objects_carry_no_owners(call: Caller) -> None:
-    await call.post(f"{MAPS}?fieldManager=me", config_map())
+async def test_what_clients_create_is_theirs(call: Caller) -> None:
+    created = (await call.post(f"{MAPS}?fieldManager=me", config_map("a", k="1", l="1"))).json
+    (entry,) = created["metadata"]["managedFields"]
+    assert (entry["manager"], entry["operation"], entry["apiVersion"]) == ("me", "Update", "v1")
+    assert entry["fieldsV1"] == {"f:data": {".": {}, "f:k": {}, "f:l": {}}}
+    changed = await call.patch(f"{MAPS}/a?fieldManager=other", {"data": {"k": "w"}})
+    assert managers(changed.json) == [("me", "Update"), ("other", "Update")]
+
+
+async def test_the_status_is_not_its_creators(call: Caller) -> None:
+    created = (await call.post(f"{DEPLOYMENT.rpartition('/')[0]}?fieldManager=me", deployment())).json
+    (entry,) = created["metadata"]["managedFields"]
+    assert set(entry["fieldsV1"]) == {"f:spec"}
+    assert "f:progressDeadlineSeconds" in entry["fieldsV1"]["f:spec"]
+
+
+async def test_what_the_control_plane_creates_carries_no_owners(call: Caller, registry: Registry) -> None:
+    registry.create("configmaps", {"metadata": {"name": "a", "namespace": "default"}})
     assert managers((await call.patch(f"{MAPS}/a?fieldManager=me", {"data": {"k": "w"}})).json) == []
 
 
-async def test_what_was_there_before_belongs_to_before_first_apply(call: Caller) -> None:
-    await call.post(MAPS, config_map("a", k="1", l="1"))
+async def test_what_was_there_before_belongs_to_before_first_apply(call: Caller, registry: Registry) -> None:
+    registry.create("configmaps", {"metadata": {"name": "a", "namespace": "default"}, "data": {"k": "1", "l": "1"}})
     answer = await apply(call, f"{MAPS}/a", config_map("a", k="2"))
     assert answer.message == 'Apply failed with 1 conflict: conflict with "before-first-apply" using v1: .data.k'
     forced = await apply(call, f"{MAPS}/a", config_map("a", k="2"), "me", "&force=true")
@@ -159,7 +175,8 @@ async def test_what_was_there_before_belongs_to_before_first_apply(call: Caller)
 async def client_side(call: Caller, config: Obj) -> None:
     """As `kubectl apply` creates it."""
     text = json.dumps(config)
-    await call.post(MAPS, {**config, "metadata": {**config["metadata"], "annotations": {LAST_APPLIED: text}}})
+    annotated = {**config, "metadata": {**config["metadata"], "annotations": {LAST_APPLIED: text}}}
+    await call.post(f"{MAPS}?fieldManager=kubectl-client-side-apply", annotated)
 
 
 async def test_kubectl_takes_over_from_client_side_apply(call: Caller) -> None:
@@ -238,8 +255,8 @@ async def test_controllers_take_part(call: Caller, registry: Registry) -> None:
     answer = await apply(call, DEPLOYMENT, deployment(replicas=2))
     assert [entry[:2] for entry in managers(answer.json)] == [
         ("me", "Apply"),
-        ("kubelite", "Update"),
-        ("kubelite", "Update"),
+        ("kube-controller-manager", "Update"),
+        ("kube-controller-manager", "Update"),
     ]
     assert answer.json["metadata"]["annotations"] == {"revision": "1"}
     assert answer.json["status"] == {"replicas": 2}

@@ -160,6 +160,11 @@ async def test_health_in_detail(call: Caller, path: str) -> None:
     assert (await call.anonymous(path)).content == b"ok"
 
 
+@pytest.mark.parametrize("path", ["/version", "/healthz", "/api"])
+async def test_a_bad_token_is_refused_everywhere(call: Caller, path: str) -> None:
+    assert (await call.get(path, Authorization="Bearer abc")).status == 401
+
+
 async def test_health_check_by_check(call: Caller) -> None:
     assert (await call.anonymous("/livez/etcd")).content == b"ok"
     assert (await call.anonymous("/readyz/poststarthook/rbac/bootstrap-roles")).content == b"ok"
