@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import json
 import socket
 import statistics
 import time
@@ -244,6 +245,51 @@ def test_host_ports_of_pods_differ_by_address_and_protocol(view: Namespace) -> N
 
 
 # changes
+
+
+def test_service_changes_its_mind(view: Namespace) -> None:
+    """Affinity switched by update, another proxy's label put on and off, a type with a health check, ExternalName."""
+    view.apply(service("fickle", selector={"app": "web"}, sessionAffinity="ClientIP"))
+    at = address(view, "fickle")
+    eventually(lambda: fetch(at, 80))
+    assert len(set(ask(view, f"http://{at}", 15))) == 1
+    change(view, "fickle", spec={"sessionAffinity": "None"})
+    eventually(lambda: len(set(ask(view, f"http://{at}", 15))) > 1)
+
+    change(view, "fickle", metadata={"labels": {"service.kubernetes.io/service-proxy-name": "other"}})
+    eventually(lambda: not fetch(at, 80))
+    change(view, "fickle", metadata={"labels": {"service.kubernetes.io/service-proxy-name": None}})
+    eventually(lambda: fetch(at, 80))
+
+    balanced_locally = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 8123}]}
+    port = change(view, "fickle", spec=balanced_locally)["spec"]["healthCheckNodePort"]
+    told = eventually(lambda: fetch("127.0.0.1", port))
+    assert json.loads(told)["localEndpoints"] == 3
+    change(view, "fickle", spec={"selector": {"app": "nobody"}})
+    eventually(lambda: json.loads(fetch("127.0.0.1", port))["localEndpoints"] == 0)
+
+    target = f"web.{view.namespace}.svc.cluster.local"
+    named = change(view, "fickle", spec={"type": "ExternalName", "externalName": target})
+    assert "clusterIP" not in named["spec"]
+    assert eventually(lambda: ask(view, "http://fickle"))[0] in names(view, "web")
+
+
+def change(view: Namespace, name: str, **patch: Obj) -> Obj:
+    path = f"/api/v1/namespaces/{view.namespace}/services/{name}"
+    return view.client.request("PATCH", path, patch, content_type="application/merge-patch+json")
+
+
+def test_hand_made_endpoints_are_served(view: Namespace) -> None:
+    """Mirrored to slices, which the rules follow; gone with the Endpoints."""
+    (pod,) = view.list("pods", "app=self")
+    subset = {"addresses": [{"ip": pod["status"]["podIP"]}], "ports": [{"port": 80}]}
+    view.apply(service("by-hand", selector=None))
+    at = address(view, "by-hand")
+    endpoints = f"/api/v1/namespaces/{view.namespace}/endpoints"
+    view.client.request("POST", endpoints, {"metadata": {"name": "by-hand"}, "subsets": [subset]})
+    assert eventually(lambda: fetch(at, 80)) == pod["metadata"]["name"]
+    view.client.request("DELETE", f"{endpoints}/by-hand")
+    eventually(lambda: not fetch(at, 80))
 
 
 def test_established_connection_outlives_its_endpoint(view: Namespace) -> None:
