@@ -7,6 +7,7 @@ events, probe results and timers. Each action of the plan runs as a task of its 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
 from dataclasses import replace
@@ -21,7 +22,7 @@ from kubelite.node.adoption import address_before, health_before, start_before, 
 from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
 from kubelite.node.pod_tasks import ActionTasks
-from kubelite.node.probes import Prober, Subject
+from kubelite.node.probes import Prober, Probers, Subject
 from kubelite.node.records import Records
 from kubelite.node.runtime import SANDBOX, Container, EngineError
 from kubelite.node.services import Services, Signal
@@ -39,6 +40,7 @@ from kubelite.node.view import (
     is_host_network,
 )
 from kubelite.node.volume_payload import token_life, uses_tokens
+from kubelite.node.waits import Waits
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -78,8 +80,8 @@ class PodWorker:
         self._halting = False
         self._rejection = rejection
         self._last = pod
-        self._waiting: dict[str, Waiting] = {}
-        self._probers: dict[str, Prober] = {}
+        self._waiting = Waits()
+        self._probers = Probers()
         self._tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
         self._sandbox_retry_at: datetime | None = None
         self._ending: Ending | None = None
@@ -95,15 +97,11 @@ class PodWorker:
     def sources_changed(self) -> None:
         """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
         self.disk.sources_changed()
-        self._retry_now("CreateContainerConfigError")
+        self._waiting.retry_now("CreateContainerConfigError")
         self.wake()
 
     def spec_changed(self, old: Obj) -> None:
-        """A container may have another image now: what its old one had to wait for counts no more."""
-        pod = self.pod() or self._last
-        for name, waiting in self._waiting.items():
-            if container_of(pod, name) != container_of(old, name):
-                self._waiting[name] = replace(waiting, retry_at=None)
+        self._waiting.retry_changed(old, self.last)
 
     def end_early(self, ending: Ending) -> None:
         """End the pod, which fails for that reason."""
@@ -117,33 +115,35 @@ class PodWorker:
     def observed(self, container: Container) -> None:
         """The engine's present word on one of the pod's containers."""
         if container.state == "exited":
-            container = self._ended(container)
+            self._ended(container)
+            return
         self.records.put(container)
         self.wake()
 
-    def _ended(self, container: Container) -> Container:
-        self._stop_probes(container.id)
+    def _ended(self, container: Container) -> None:
+        self._probers.stop(container.id)
         known = self.records.get(container.id)
         if known is not None and known.state == "exited":
-            return known
+            return
         container = with_message(container)
         if wants_logs_as_message(self._last, container):
             self._tasks.spawn(f"tail:{container.id}", self._tail(container))
-        return container
-
-    def _stop_probes(self, container_id: str) -> None:
-        if prober := self._probers.pop(container_id, None):
-            prober.stop()
+        else:
+            self.records.put(container)
+            self.wake()
 
     async def _tail(self, container: Container) -> None:
-        self.records.put(await with_logs_as_message(self.services.runtime, container))
+        """That the container ended is told together with its last words."""
+        with contextlib.suppress(EngineError):
+            container = await with_logs_as_message(self.services.runtime, container)
+        self.records.put(container)
 
     def forgotten(self, container_id: str) -> None:
         """The container doesn't exist any more."""
         gone = self.records.discard(container_id)
         if gone is not None:
             self.services.engine_names.discard(gone.engine_name)
-        self._stop_probes(container_id)
+        self._probers.stop(container_id)
         self.wake()
 
     def resynced(self, containers: Iterable[Container]) -> list[str]:
@@ -178,13 +178,12 @@ class PodWorker:
     def begin_probes(self, pod: Obj, spec: Obj, container: Container, was: Health | None = None) -> None:
         subject = Subject(pod, spec, container.id, self.address or self.services.host_address)
         services = self.services
-        self._probers[container.id] = Prober(services.runtime, services.recorder, subject, self.wake, was)
+        self._probers.begin(Prober(services.runtime, services.recorder, subject, self.wake, was))
 
     def container_started(self, container: Container) -> None:
         """It runs and its postStart hook, if any, is done."""
         self._waiting.pop(container.name, None)
-        if prober := self._probers.get(container.id):
-            prober.hook_done()
+        self._probers.hook_done(container.id)
         self.publish()
 
     @property
@@ -204,7 +203,7 @@ class PodWorker:
 
     async def stop_container(self, container: Container, message: str) -> None:
         """End one container of a pod that goes on."""
-        pod = self.pod() or self._last
+        pod = self.last
         self._replaced.add(container.id)
         until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, message))
         await termination.stop_container(self, pod, container, message, lambda: until)
@@ -224,13 +223,12 @@ class PodWorker:
                 await self._end()
         finally:
             self.halted.set()
-            for prober in self._probers.values():
-                prober.stop()
+            self._probers.stop_all()
             self._tasks.cancel()
 
     def successor(self, containers: Iterable[Container]) -> PodWorker:
         """The worker that goes on where this one failed; who waits for the pod's end waits for that one's."""
-        fresh = PodWorker(self.services, self.pod() or self._last, containers, self._before, self._rejection)
+        fresh = PodWorker(self.services, self.last, containers, self._before, self._rejection)
         fresh.dead, fresh._halting = self.dead, self._halting
         return fresh
 
@@ -262,7 +260,7 @@ class PodWorker:
             sandboxes=self.records.sandboxes(),
             containers=self.records.by_name(),
             waiting=self._waiting,
-            health={container_id: prober.health for container_id, prober in self._probers.items()},
+            health=self._probers.health(),
             busy=self._tasks.names,
             volumes_ready=self.disk.ready,
             setup_retry_at=self.disk.retry_at,
@@ -324,7 +322,7 @@ class PodWorker:
             case planning.Remove():
                 self._tasks.spawn(f"rm:{action.container.id}", self.remove(action.container.id))
             case planning.StopPod():
-                self._tasks.spawn(STOP, self._stop_finished(pod))
+                self._tasks.spawn(STOP, termination.stop_finished(self, pod, self._ending))
 
     async def _set_up(self, pod: Obj) -> None:
         if not is_host_network(pod) and not self.address:
@@ -356,12 +354,8 @@ class PodWorker:
                 services.addresses.release(self.uid)
                 self.address, self.disk.ready = "", False
         else:
-            self._retry_now("CreateContainerError", "RunContainerError")  # which may have been the old sandbox's fault
-
-    def _retry_now(self, *reasons: str) -> None:
-        for name, waiting in self._waiting.items():
-            if waiting.reason in reasons:
-                self._waiting[name] = replace(waiting, retry_at=None)
+            # Which may have been the old sandbox's fault.
+            self._waiting.retry_now("CreateContainerError", "RunContainerError")
 
     def _sandbox_failed(self, pod: Obj, error: Exception) -> None:
         message = f"Failed to create pod sandbox: {error}"
@@ -384,23 +378,13 @@ class PodWorker:
         text = f"Back-off restarting failed container {action.name} in pod {full_name(pod)}"
         self.services.recorder.event(pod, "Warning", "BackOff", text, field_path(pod, action.name))
 
-    async def _stop_finished(self, pod: Obj) -> None:
-        """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
-        grace = self._ending.grace if self._ending is not None else None
-        until = self.services.now() + timedelta(seconds=termination.grace_of(pod) if grace is None else grace)
-        await termination.stop_all(self, pod, lambda: until)
-        for sandbox in self.records.sandboxes():
-            await self.remove(sandbox.id)
-        self.services.addresses.release(self.uid)  # the status goes on saying which one it was
-
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _begin_end(self) -> None:
         """Nothing new is begun, and what was under way is done."""
         self.stopping = True
         self._tasks.interrupt()
-        for prober in self._probers.values():
-            prober.stop(keep_readiness=True)
+        self._probers.stop_all(keep_readiness=True)
         self.wake()
         await self._tasks.settle({"tokens", "refresh"})
 
@@ -413,7 +397,7 @@ class PodWorker:
         await self._begin_end()
         news = asyncio.get_running_loop().create_task(self._publish_news())
         try:
-            await termination.stop_all(self, self.pod() or self._last, lambda: self._grace.deadline(self.pod()))
+            await termination.stop_all(self, self.last, lambda: self._grace.deadline(self.pod()))
         finally:
             news.cancel()
         await self.predecessor_gone()

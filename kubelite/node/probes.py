@@ -40,6 +40,31 @@ class Subject:
     address: str
 
 
+class Probers:
+    """Of one pod's containers, by their ids."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Prober] = {}
+
+    def begin(self, prober: Prober) -> None:
+        self._by_id[prober.container_id] = prober
+
+    def hook_done(self, container_id: str) -> None:
+        if prober := self._by_id.get(container_id):
+            prober.hook_done()
+
+    def stop(self, container_id: str) -> None:
+        if prober := self._by_id.pop(container_id, None):
+            prober.stop()
+
+    def stop_all(self, *, keep_readiness: bool = False) -> None:
+        for prober in self._by_id.values():
+            prober.stop(keep_readiness=keep_readiness)
+
+    def health(self) -> dict[str, Health]:
+        return {container_id: prober.health for container_id, prober in self._by_id.items()}
+
+
 class Prober:
     """One container's probes and what they found: `health`, with `changed` called after each change."""
 
@@ -60,6 +85,10 @@ class Prober:
         self.health = was or Health()
         if was is not None:
             self._begin(was)
+
+    @property
+    def container_id(self) -> str:
+        return self._subject.container_id
 
     def hook_done(self) -> None:
         """The container runs and its postStart hook, if any, has returned."""

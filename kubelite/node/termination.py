@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kubelite.errors import StatusError
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.runtime import Container, EngineError
-from kubelite.node.view import container_of, field_path, init_containers, restarts_always
+from kubelite.node.view import Ending, container_of, field_path, init_containers, restarts_always
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -85,6 +85,16 @@ async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
             await asyncio.wait(regular)
         regulars_gone.set()
         worker.signal.notify()
+
+
+async def stop_finished(worker: PodWorker, pod: Obj, ending: Ending | None) -> None:
+    """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
+    grace = grace_of(pod) if ending is None or ending.grace is None else ending.grace
+    until = worker.services.now() + timedelta(seconds=grace)
+    await stop_all(worker, pod, lambda: until)
+    for sandbox in worker.records.sandboxes():
+        await worker.remove(sandbox.id)
+    worker.services.addresses.release(worker.uid)  # the status goes on saying which one it was
 
 
 def _turn(order: list[str], name: str, gone: dict[str, asyncio.Event], regulars: asyncio.Event) -> list[asyncio.Event]:
