@@ -18,7 +18,7 @@ from kubelite.api.authn import USER
 from kubelite.api.negotiation import answer_form
 from kubelite.api.options import ListOptions, WriteKind, WriteOptions
 from kubelite.api.path import Target
-from kubelite.api.selection import Page, Selection
+from kubelite.api.selection import Page, Selection, Token
 from kubelite.api.views import List, One, deleted_status
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -64,7 +64,8 @@ class Resources:
 
     def _page(self, target: Target, chosen: Selection, asked: ListOptions) -> Page:
         store, resource = self._registry.store, target.kind.resource
-        revision, after = selection.decode_token(asked.token) if asked.token else (None, None)
+        token = Token.decode(asked.token) if asked.token else None
+        revision, now = token.revision if token else None, self._registry.now().timestamp()
         if asked.exact:
             revision = asked.version
         elif revision is None:
@@ -73,23 +74,23 @@ class Resources:
             items: Sequence[Stored] = store.list(resource, target.namespace)
             revision = store.revision
         else:
-            items = self._snapshot(resource, target.namespace, revision, after)
+            if token is not None and token.is_spent(now):
+                raise token.expired()
+            items = self._snapshot(resource, target.namespace, revision, token)
         if not chosen.everything:
             items = [item for item in items if chosen.matches(item.object)]
-        return selection.page(items, revision, asked.limit, after, counted=chosen.everything)
+        return selection.page(items, revision, asked.limit, token, begun=now, counted=chosen.everything)
 
-    def _snapshot(
-        self, resource: str, namespace: str | None, revision: int, after: selection.Key | None
-    ) -> Sequence[Stored]:
+    def _snapshot(self, resource: str, namespace: str | None, revision: int, token: Token | None) -> Sequence[Stored]:
         store = self._registry.store
         if revision > store.revision:
             raise options.too_large(revision, store.revision)
         try:
             return store.list_at(resource, namespace, revision)
         except Expired:
-            if after is None:
+            if token is None:
                 raise errors.expired("The resourceVersion for the provided list is too old.") from None
-            raise selection.expired_token(after) from None
+            raise token.expired() from None
 
     # writes
 

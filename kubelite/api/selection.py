@@ -18,6 +18,7 @@ from kubelite.registry.kind import Kind
 from kubelite.store import Stored
 
 Key = tuple[str, str]  # namespace and name
+COMPACTION = 300.0  # seconds
 
 _EXPIRED = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
@@ -82,34 +83,50 @@ class Page:
         return result
 
 
-def page(items: Sequence[Stored], revision: int, limit: int, after: Key | None, *, counted: bool) -> Page:
-    """The next `limit` items (0: all) behind `after`. `counted`: say how many remain (only without selectors)."""
-    if after is not None:
-        items = [item for item in items if (item.namespace, item.name) > after]
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What `continue` says: behind which key to go on, in the list as it was at `revision` (-1: as it is now)."""
+
+    revision: int
+    after: Key
+    begun: float  # when the first page was given out, in seconds since the epoch
+
+    def encode(self) -> str:
+        content = {"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.after, "begun": int(self.begun)}
+        return base64.urlsafe_b64encode(msgspec.json.encode(content)).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Token:
+        try:
+            content = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            namespace, name = content["start"]
+            return cls(int(content["rv"]), (str(namespace), str(name)), float(content["begun"]))
+        except (ValueError, KeyError, TypeError, binascii.Error, msgspec.DecodeError):
+            raise errors.bad_request("continue key is not valid") from None
+
+    def is_spent(self, now: float) -> bool:
+        """Upstream compacts every five minutes, and what was before can't be listed any more."""
+        return self.revision >= 0 and now - self.begun > COMPACTION
+
+    def expired(self) -> errors.StatusError:
+        """410 with a token to go on with, though what follows no longer fits what came before."""
+        error = errors.expired(_EXPIRED)
+        error.metadata["continue"] = Token(-1, self.after, self.begun).encode()
+        return error
+
+
+def page(
+    items: Sequence[Stored], revision: int, limit: int, token: Token | None, *, begun: float, counted: bool
+) -> Page:
+    """The next `limit` items (0: all) behind the token. `counted`: say how many remain (only without selectors).
+
+    `begun` is for the next page's token, when this is the first.
+    """
+    if token is not None:
+        items = [item for item in items if (item.namespace, item.name) > token.after]
     if not limit or len(items) <= limit:
         return Page(items, revision)
     last = items[limit - 1]
     left = len(items) - limit
-    return Page(items[:limit], revision, encode_token(revision, (last.namespace, last.name)), left if counted else 0)
-
-
-def encode_token(revision: int, after: Key) -> str:
-    """-1 for the revision: go on with whatever is there then."""
-    raw = msgspec.json.encode({"v": "meta.k8s.io/v1", "rv": revision, "start": after})
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def decode_token(token: str) -> tuple[int, Key]:
-    try:
-        content = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        namespace, name = content["start"]
-        return int(content["rv"]), (str(namespace), str(name))
-    except (ValueError, KeyError, TypeError, binascii.Error, msgspec.DecodeError):
-        raise errors.bad_request("continue key is not valid") from None
-
-
-def expired_token(after: Key) -> errors.StatusError:
-    """410 with a token to go on with, though what follows no longer fits what came before."""
-    error = errors.expired(_EXPIRED)
-    error.metadata["continue"] = encode_token(-1, after)
-    return error
+    following = Token(revision, (last.namespace, last.name), token.begun if token and token.revision >= 0 else begun)
+    return Page(items[:limit], revision, following.encode(), left if counted else 0)

@@ -7,6 +7,7 @@ import pytest
 from kubelite.registry.registry import Registry
 from kubelite.store import Store
 from tests.unit.api.caller import CORE, Caller, config_map
+from tests.unit.conftest import Clock
 
 MAPS = f"{CORE}/configmaps"
 
@@ -121,6 +122,20 @@ async def test_a_page_too_old_offers_to_go_on_inconsistently(call: Caller, maps:
     assert answer.message.startswith("The provided continue parameter is too old")
     rest = await call.get(f"{MAPS}?limit=9&continue={answer.json['metadata']['continue']}")
     assert rest.names == ["c", "ca", "d", "e"]
+
+
+async def test_pages_can_be_asked_for_until_upstream_would_have_compacted(
+    call: Caller, maps: list[str], clock: Clock
+) -> None:
+    token = (await call.get(f"{MAPS}?limit=1")).json["metadata"]["continue"]
+    clock.advance(200)
+    token = (await call.get(f"{MAPS}?limit=1&continue={token}")).json["metadata"]["continue"]
+    clock.advance(200)
+    answer = await call.get(f"{MAPS}?limit=1&continue={token}")
+    assert answer.status == 410
+    rest = await call.get(f"{MAPS}?limit=1&continue={answer.json['metadata']['continue']}")
+    assert (rest.names, rest.json["metadata"]["remainingItemCount"]) == (["c"], 2)
+    assert (await call.get(f"{MAPS}?continue={rest.json['metadata']['continue']}")).names == ["d", "e"]
 
 
 def forget_history(store: Store) -> None:
