@@ -24,12 +24,14 @@ def misfit(pod: Obj, node: Obj, snapshot: Snapshot) -> Misfit | None:
 
 def terms(pod: Obj, kind: str) -> Sequence[Obj]:
     """The required terms of `podAffinity` or `podAntiAffinity`."""
-    affinity = (pod["spec"].get("affinity") or {}).get(kind) or {}
-    return affinity.get(_REQUIRED) or ()
+    affinity = pod["spec"].get("affinity")
+    return ((affinity.get(kind) or {}).get(_REQUIRED) or ()) if affinity else ()
 
 
 def _has_company(pod: Obj, node: Obj, snapshot: Snapshot) -> bool:
     wanted = terms(pod, "podAffinity")
+    if not wanted:
+        return True
     if any(term["topologyKey"] not in meta.labels(node) for term in wanted):
         return False
     friends = [other for other in snapshot.pods if all(_means(term, pod, other, snapshot) for term in wanted)]

@@ -82,15 +82,20 @@ class Scheduler(Controller):
 
     def _snapshot(self, pod: Obj) -> Snapshot:
         """Pods that have a node, and those at least as important as this one that have been promised one."""
-        listed = [other for other in self.client.list("pods") if not _is_over(other)]
-        placed = [other for other in listed if other["spec"].get("nodeName")]
-        promised = [
-            {**other, "spec": {**other["spec"], "nodeName": node}}
-            for other in listed
-            if (node := _promised(other)) and priority(other) >= priority(pod) and meta.uid(other) != meta.uid(pod)
-        ]
+        placed = []
+        for other in self.client.list("pods"):
+            if other["spec"].get("nodeName"):
+                if not _is_over(other):
+                    placed.append(other)
+            elif node := self._promised_to_another(other, pod):
+                placed.append({**other, "spec": {**other["spec"], "nodeName": node}})
         namespaces = {meta.name(found): meta.labels(found) for found in self.client.list("namespaces")}
-        return Snapshot(self.client.list("nodes"), placed + promised, namespaces)
+        return Snapshot(self.client.list("nodes"), placed, namespaces)
+
+    @staticmethod
+    def _promised_to_another(other: Obj, pod: Obj) -> str:
+        matters = meta.uid(other) != meta.uid(pod) and priority(other) >= priority(pod)
+        return _promised(other) if matters else ""
 
     def _misfit(self, pod: Obj, node: Obj, snapshot: Snapshot) -> Misfit | None:
         """In the order of upstream's filters; the first that objects is heard."""
@@ -194,7 +199,8 @@ def _nomination(node: str) -> Obj:
 
 def _promised(pod: Obj) -> str:
     """The node where room is being made for a pod that waits."""
-    return str((pod.get("status") or {}).get("nominatedNodeName") or "") if _waits(pod) else ""
+    node = (pod.get("status") or {}).get("nominatedNodeName")
+    return str(node) if node and _waits(pod) else ""
 
 
 def _place(pod: Obj) -> tuple[str, Mapping[str, str], bool]:
