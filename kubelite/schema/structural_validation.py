@@ -15,6 +15,7 @@ import msgspec
 from kubelite import errors
 from kubelite.errors import FieldError, invalid_value
 from kubelite.schema.formats import FORMATS
+from kubelite.schema.go_regexp import python_pattern
 
 Schema = dict[str, Any]
 _Faults = Iterator[FieldError]
@@ -95,11 +96,6 @@ def _string(value: str, schema: Schema, path: str) -> _Faults:
     known = FORMATS.get(schema.get("format") or "")
     if known and not known(value):
         yield _in_body(path, value, f'must be of type {schema["format"]}: "{value}"')
-
-
-def python_pattern(pattern: str) -> str:
-    """Go's expressions are Python's, but for the end of the text."""
-    return pattern.replace(r"\z", r"\Z")
 
 
 def _number(value: float, schema: Schema, path: str) -> _Faults:

@@ -13,7 +13,8 @@ from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supp
 from kubelite.objects import jsonpath
 from kubelite.objects.meta import Obj
 from kubelite.schema import structural_validation
-from kubelite.schema.structural_validation import INT_OR_STRING, python_pattern
+from kubelite.schema.go_regexp import python_pattern
+from kubelite.schema.structural_validation import INT_OR_STRING
 
 Schema = dict[str, Any]
 _Faults = Iterator[FieldError]
