@@ -124,7 +124,7 @@ class Resources:
         return self._one(request, target, updated, warnings=decoded.warnings)
 
     async def patch(self, request: web.Request, target: Target) -> web.StreamResponse:
-        if body.media_type(request) == patching.APPLY_PATCH and not target.kind.stored_as:
+        if body.media_type(request) == patching.APPLY_PATCH:
             return await self._apply(request, target)
         wanted = write_options(request, "PatchOptions")
         patch = await patching.read(request, target.kind, wanted.directive)
@@ -146,10 +146,10 @@ class Resources:
         config = await patching.read_config(request, target, wanted.directive)
         _check_name(config.object, target)
         applied = self._registry.apply(
-            target.kind,
+            target.kind.storage,
             target.namespace,
             target.name,
-            config.object,
+            target.kind.decode(config.object),
             target.subresource,
             writer=Writer(wanted.manager, target.subresource),
             force=wanted.force,

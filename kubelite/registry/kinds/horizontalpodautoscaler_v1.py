@@ -60,12 +60,14 @@ def _decode(scaler: Obj) -> Obj:
         metrics.append({"type": "Resource", "resource": {"name": "cpu", "target": target}})
     status.pop("currentCPUUtilizationPercentage", None)
     spec |= {name: value for name, value in (("metrics", metrics), ("behavior", carried[_BEHAVIOR])) if value}
+    parts = {"spec": spec} if "spec" in scaler else {}
     found = (("conditions", carried[_CONDITIONS]), ("currentMetrics", carried[_CURRENT_METRICS]))
     status |= {name: value for name, value in found if value}
     metadata = {key: value for key, value in scaler["metadata"].items() if key != "annotations"}
     if annotations:
         metadata["annotations"] = annotations
-    return {**scaler, "apiVersion": "autoscaling/v2", "metadata": metadata, "spec": spec, "status": status}
+    parts |= {"status": status} if "status" in scaler else {}
+    return {**scaler, "apiVersion": "autoscaling/v2", "metadata": metadata, **parts}
 
 
 def _value(text: str | None) -> list[Obj] | Obj | None:

@@ -32,6 +32,25 @@ def fields(obj: Obj, manager: str) -> Any:
     return entry["fieldsV1"]
 
 
+async def test_an_older_version_is_applied_to_the_stored_one(call: Caller) -> None:
+    ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    config = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": ref, "maxReplicas": 3, "targetCPUUtilizationPercentage": 50},
+    }
+    older, newer = (
+        f"/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers/web" for version in ("v1", "v2")
+    )
+    assert (await apply(call, older, config)).status == 201
+    config["spec"]["targetCPUUtilizationPercentage"] = 60
+    answer = await apply(call, older, config)
+    assert (answer.status, answer.json["spec"]["targetCPUUtilizationPercentage"]) == (200, 60)
+    (metric,) = (await call.get(newer)).json["spec"]["metrics"]
+    assert metric["resource"]["target"]["averageUtilization"] == 60
+
+
 async def test_the_first_apply_creates(call: Caller) -> None:
     answer = await apply(call, DEPLOYMENT, deployment(replicas=2))
     assert answer.status == 201
