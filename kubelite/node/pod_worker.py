@@ -187,6 +187,11 @@ class PodWorker:
         self.publish()
 
     @property
+    def starts_nothing(self) -> bool:
+        """It is to go, or to fail."""
+        return self.stopping or self._ending is not None
+
+    @property
     def last(self) -> Obj:
         """The pod as it was seen last."""
         return self.pod() or self._last

@@ -72,7 +72,7 @@ async def start_container(worker: PodWorker, pod: Obj, spec: Obj, action: StartC
 async def _create_container(worker: PodWorker, pod: Obj, spec: Obj, action: StartContainer, image: Image) -> Container:
     services, path = worker.services, field_path(pod, action.name)
     sandbox = worker.sandbox()
-    if sandbox is None or worker.stopping:
+    if sandbox is None or worker.starts_nothing:
         raise Abandoned
     try:
         made = await asyncio.to_thread(_engine_spec, worker, pod, spec, action, image, sandbox)
@@ -184,7 +184,7 @@ async def _sandbox_running(worker: PodWorker, container: Container) -> None:
     await worker.predecessor_gone()
     while True:
         sandbox = worker.records.get(container.sandbox_id)
-        if sandbox is None or sandbox.state == "exited" or worker.stopping:
+        if sandbox is None or sandbox.state == "exited" or worker.starts_nothing:
             raise Abandoned
         if sandbox.state == "running":
             return

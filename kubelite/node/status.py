@@ -38,7 +38,7 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
     inits = container_statuses(view, init_containers(view.pod))
     regulars = container_statuses(view, regular_containers(view.pod))
     phase = old["phase"] if is_finished(view.pod) else _phase(view, inits, regulars, terminated)
-    if phase in FINAL and any(view.running()):
+    if phase in FINAL and not view.is_quiet:
         phase = old.get("phase") or "Pending"  # others may count on what a finished pod had being free
     elif (terminated or view.ending is not None) and not is_finished(view.pod):
         inits, regulars = final_statuses(view.pod, inits, regulars)

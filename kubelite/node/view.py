@@ -89,6 +89,11 @@ class View:
         for found in self.containers.values():
             yield from (container for container in found if container.state == "running")
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing of the pod runs or is about to."""
+        return all(container.state == "exited" for found in self.containers.values() for container in found)
+
 
 def init_containers(pod: Obj) -> list[Obj]:
     return pod["spec"].get("initContainers") or []

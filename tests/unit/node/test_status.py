@@ -178,6 +178,8 @@ def test_exceeded_deadline_fails_the_pod_once_nothing_runs() -> None:
     before = {"phase": "Running"}
     status = status_of(pod(status=before), running(), ending=PAST_DEADLINE)
     assert (status["phase"], status.get("reason")) == ("Running", None)
+    begun = running(state="created", started_at=None)
+    assert status_of(pod(status=before), begun, ending=PAST_DEADLINE)["phase"] == "Running"
     status = status_of(pod(status=before), exited(code=137), ending=PAST_DEADLINE)
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
     waiting = status_of(pod(status=before), ending=PAST_DEADLINE)
