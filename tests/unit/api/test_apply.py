@@ -34,7 +34,7 @@ def fields(obj: Obj, manager: str) -> Any:
 
 async def test_an_older_version_is_applied_to_the_stored_one(call: Caller) -> None:
     ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    config = {
+    config: dict[str, Any] = {
         "apiVersion": "autoscaling/v1",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "web"},
