@@ -7,6 +7,7 @@ second parse, so they are looked for only when the request's field validation wa
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -76,13 +77,22 @@ def decode_yaml(body: bytes | str) -> tuple[Any, list[str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: what looks like a date is a string."""
+    """YAML as Kubernetes reads it: what looks like a date or a time is a string, and so is `=`; `1e-05` is a number."""
 
 
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)",
+    "tag:yaml.org,2002:float": (
+        r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))"
+        r"|\.(?:nan|NaN|NAN)"
+    ),
+}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":bool", ":null", ":merge"))]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+for _tag, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})\\Z"), list("-+.0123456789"))
 
 
 def _plain(node: yaml.Node, loader: _Loader, duplicates: list[str]) -> Any:

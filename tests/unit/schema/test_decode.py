@@ -41,6 +41,34 @@ def test_yaml_reads_as_kubernetes_reads_it() -> None:
     }
 
 
+SCALARS = [
+    ("12:30", "12:30"),
+    ("22:22:22", "22:22:22"),
+    ("=", "="),
+    ("1e-05", 1e-05),
+    ("1e3", 1000.0),
+    ("-1.5", -1.5),
+    (".5", 0.5),
+    ("0755", 493),
+    ("0x1F", 31),
+    ("-7", -7),
+    ("0", 0),
+    ("09", "09"),
+    ("1.2.3", "1.2.3"),
+    ("10.0.0.1/8", "10.0.0.1/8"),
+    ("1e", "1e"),
+    ("-", None),
+    ("~", None),
+    ("on", True),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), SCALARS)
+def test_yaml_scalar_is_what_kubernetes_takes_it_for(text: str, value: object) -> None:
+    read, _ = decode_yaml(f"a: [{text}]" if text != "-" else "a:\n-")
+    assert read == {"a": [value]}
+
+
 def test_yaml_duplicates_are_named_with_their_lines() -> None:
     value, complaints = decode_yaml("spec:\n  a: 1\n  a: 2\n")
     assert value == {"spec": {"a": 2}}
