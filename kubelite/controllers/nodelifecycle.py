@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kubelite.controllers.runtime import Controller, Key, Mapper, own
+from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -23,13 +23,16 @@ _WRONG = {
 _OURS = {UNSCHEDULABLE, *(key for key, _ in _WRONG.values())}
 
 
-def deserved(node: Obj) -> Iterator[tuple[str, str]]:
-    """(key, effect) of the taints that the node's state asks for."""
+def deserved(node: Obj, *, anywhere_else: bool) -> Iterator[tuple[str, str]]:
+    """(key, effect) of the taints that the node's state asks for.
+
+    Pods are sent away only when there is a node that could take them: where none is ready, upstream evicts nobody.
+    """
     if node["spec"].get("unschedulable"):
         yield UNSCHEDULABLE, "NoSchedule"
     for condition in (node.get("status") or {}).get("conditions") or ():
         key, effects = _WRONG.get((condition["type"], condition["status"]), ("", ()))
-        yield from ((key, effect) for effect in effects)
+        yield from ((key, effect) for effect in effects if anywhere_else or effect != "NoExecute")
 
 
 class NodeLifecycle(Controller):
@@ -38,13 +41,13 @@ class NodeLifecycle(Controller):
     name = "node-lifecycle-controller"
 
     def watches(self) -> Mapping[str, Mapper]:
-        return {"nodes": own}
+        return {"nodes": lambda event: [key_of(node) for node in self.client.list("nodes")]}
 
     def reconcile(self, key: Key) -> None:
         node = self.client.find("nodes", *key)
         if node is None:
             return
-        taints, wanted = node["spec"].get("taints") or [], list(deserved(node))
+        taints, wanted = node["spec"].get("taints") or [], list(deserved(node, anywhere_else=self._any_is_ready()))
         kept = [taint for taint in taints if taint["key"] not in _OURS or (taint["key"], taint["effect"]) in wanted]
         present = [(taint["key"], taint["effect"]) for taint in kept]
         added = [
@@ -58,3 +61,7 @@ class NodeLifecycle(Controller):
         new["spec"].pop("taints", None)
         new["spec"] |= {"taints": [*kept, *added]} if kept or added else {}
         self.client.update("nodes", new)
+
+    def _any_is_ready(self) -> bool:
+        statuses = [node.get("status") or {} for node in self.client.list("nodes")]
+        return any(meta.condition_is_true(status.get("conditions"), "Ready") for status in statuses)

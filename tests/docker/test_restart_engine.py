@@ -100,7 +100,7 @@ def test_node_is_not_ready_while_the_engine_is_away(scratch: Daemon, cluster: Cl
     eventually(lambda: ready_condition(cluster)["status"] == "False", told=lambda: ready_condition(cluster))
     assert ready_condition(cluster)["reason"] == "KubeletNotReady"
     assert ready_condition(cluster)["message"] == "container runtime is down"
-    eventually(lambda: taints(cluster) == {("not-ready", "NoSchedule"), ("not-ready", "NoExecute")})
+    eventually(lambda: taints(cluster) == {("not-ready", "NoSchedule")})
     assert "container runtime is down" in str(lifecycle.status(cluster.settings).failing)
     told = cluster.command("status")
     assert told.returncode == 1

@@ -37,8 +37,8 @@ def report(registry: Registry, kind: str, status: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong", "right", "expected"),
     [
-        ("Ready", "False", "True", [("not-ready", "NoSchedule"), ("not-ready", "NoExecute")]),
-        ("Ready", "Unknown", "True", [("unreachable", "NoSchedule"), ("unreachable", "NoExecute")]),
+        ("Ready", "False", "True", [("not-ready", "NoSchedule")]),
+        ("Ready", "Unknown", "True", [("unreachable", "NoSchedule")]),
         ("MemoryPressure", "True", "False", [("memory-pressure", "NoSchedule")]),
         ("DiskPressure", "True", "False", [("disk-pressure", "NoSchedule")]),
     ],
@@ -65,3 +65,19 @@ def test_condition_that_is_wrong_taints_the_node_while_it_lasts(
     report(registry, kind, right)
     controllers.settle()
     assert registry.get("nodes", None, "node")["spec"]["taints"] == [MINE]
+
+
+def test_pods_are_sent_away_only_while_another_node_is_ready(
+    registry: Registry, recorded: Recorded, clock: Clock
+) -> None:
+    controllers = Controllers(registry, NodeLifecycle(registry, recorded, clock))
+    registry.create("nodes", {"metadata": {"name": "node"}})
+    report(registry, "Ready", "False")
+    controllers.settle()
+    assert taints(registry) == [("not-ready", "NoSchedule")]
+    other = registry.create("nodes", {"metadata": {"name": "other"}})
+    for status, expected in (("True", [("not-ready", "NoExecute")]), ("False", [])):
+        conditions = [{"type": "Ready", "status": status}]
+        other = registry.update("nodes", {**other, "status": {"conditions": conditions}}, "status")
+        controllers.settle()
+        assert taints(registry) == [("not-ready", "NoSchedule"), *expected]
