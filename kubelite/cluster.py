@@ -219,8 +219,11 @@ class Cluster:
 
     def _create_initial_objects(self) -> None:
         for plural, obj in bootstrap.initial_objects(self._settings):
-            if self.registry.find(plural, meta.namespace(obj), meta.name(obj)) is None:
+            present = self.registry.find(plural, meta.namespace(obj), meta.name(obj))
+            if present is None:
                 self.registry.create(plural, obj)
+            elif plural == "services":  # the API's port may be another one than last time
+                self.registry.update(plural, {**present, "spec": {**present["spec"], "ports": obj["spec"]["ports"]}})
         self._settings.volumes.mkdir(parents=True, exist_ok=True)
 
     def _apply_addons(self, image_id: str) -> None:

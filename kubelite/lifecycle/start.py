@@ -97,11 +97,7 @@ def cluster_images() -> Any:
 def prepare(settings: Settings, client: docker.DockerClient, progress: Progress) -> Settings:
     """The settings to start with: a new cluster's ranges and port are chosen now and kept from then on."""
     if (existing := Settings.load(settings.name, settings.home)) is not None:
-        settings = existing
-        if running_pid(settings) is None and free_port(settings.api_port) != settings.api_port:
-            raise StartFailed(
-                f"its API port {settings.api_port} is in use by another program; see: ss -ltnp sport = :{settings.api_port}"
-            )
+        settings = _with_free_port(existing, progress)
         _ensure_network(settings, client)
         return settings
     with exclusive(Path(gettempdir()) / f"kubelite-networks-{os.getuid()}.lock"):
@@ -109,6 +105,22 @@ def prepare(settings: Settings, client: docker.DockerClient, progress: Progress)
         _ensure_network(chosen, client)  # now, so that clusters that start at the same time see it
         chosen.save()
     return chosen
+
+
+def _with_free_port(settings: Settings, progress: Progress) -> Settings:
+    """An existing cluster gives its port up only to a program that has taken it meanwhile."""
+    if running_pid(settings) is not None:
+        return settings
+    port = free_port(settings.api_port)
+    if port == settings.api_port:
+        return settings
+    port = free_port(port, [other.api_port for other in others_of(settings)])
+    progress(
+        f"API port {settings.api_port} is taken by another program, using {port} (kubeconfig --merge writes it anew)"
+    )
+    settings = replace(settings, api_port=port, asked={**settings.asked, "api_port": str(settings.api_port)})
+    settings.save()
+    return settings
 
 
 def _ensure_network(settings: Settings, client: docker.DockerClient) -> None:
