@@ -153,14 +153,17 @@ def _filters(ground: Ground) -> str:
     type filter hook prerouting priority raw;
     iifname "{ground.bridge}" ip daddr 127.0.0.0/8 drop
   }}
+  chain forwarded {{
+    ct status dnat iifname != "{ground.bridge}" oifname "{ground.bridge}" meta mark set meta mark or {ADMITTED:#x}
+    jump refusals
+  }}
   chain filter-input {{
     type filter hook input priority -10;
     ct state new jump refusals
   }}
   chain filter-forward {{
     type filter hook forward priority -10;
-    ct state new ct status dnat iifname != "{ground.bridge}" oifname "{ground.bridge}" meta mark set meta mark or {ADMITTED:#x}
-    ct state new jump refusals
+    ct state new jump forwarded
   }}
   chain filter-output {{
     type filter hook output priority -10;
