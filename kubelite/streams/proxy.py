@@ -103,7 +103,8 @@ async def _exchange(request: web.Request, location: Location, way: Way, path: st
 
 
 def _request_headers(request: web.Request, way: Way, path: str) -> CIMultiDict[str]:
-    headers = _kept(request.headers, (hdrs.AUTHORIZATION,))
+    # The client has been told to go on already.
+    headers = _kept(request.headers, (hdrs.AUTHORIZATION, hdrs.EXPECT))
     came_by = [*request.headers.getall("X-Forwarded-For", ()), request.remote or ""]
     headers["X-Forwarded-For"] = ", ".join(filter(None, came_by))
     headers["X-Forwarded-Uri"] = way.prefix + path
@@ -112,11 +113,14 @@ def _request_headers(request: web.Request, way: Way, path: str) -> CIMultiDict[s
 
 def _kept(headers: Mapping[str, str], without: Iterable[str] = ()) -> CIMultiDict[str]:
     """Headers that concern more than one connection."""
+    named = [name.strip() for name in headers.get(hdrs.CONNECTION, "").split(",")]
+    return _without(headers, (*_ONE_CONNECTION, *named, *without))
+
+
+def _without(headers: Mapping[str, str], names: Iterable[str]) -> CIMultiDict[str]:
     kept = CIMultiDict(headers)
-    named = [name.strip() for name in kept.get(hdrs.CONNECTION, "").split(",")]
-    for name in (*_ONE_CONNECTION, *named, *without):
-        if name:
-            kept.popall(name, None)
+    for name in filter(None, names):
+        kept.popall(name, None)
     return kept
 
 
@@ -161,7 +165,7 @@ async def _tunnel(request: web.Request, location: Location, path: str) -> web.St
         ) from error
     query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
     lines = [f"{request.method} {path}{query} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items() if name != hdrs.AUTHORIZATION]
+    lines += [f"{name}: {value}" for name, value in _without(request.headers, (hdrs.AUTHORIZATION,)).items()]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     wire = RawWire(request)
     copies = [asyncio.create_task(_upload(wire, writer)), asyncio.create_task(_download(reader, wire))]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.test_utils import TestServer
 
 from kubelite.api import proxied
@@ -31,6 +31,8 @@ async def _serve(request: web.Request) -> web.StreamResponse:
         case "/teapot":
             return web.Response(status=418, text="short", headers={"Access-Control-Allow-Origin": "*"})
         case "/socket":
+            if hdrs.AUTHORIZATION in request.headers:
+                return web.Response(status=500)
             socket = web.WebSocketResponse()
             await socket.prepare(request)
             async for message in socket:
@@ -44,7 +46,7 @@ async def _serve(request: web.Request) -> web.StreamResponse:
 @pytest.fixture
 async def target(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TestServer]:
     """A server on this machine's loopback address, which real requests mustn't reach."""
-    app = web.Application()
+    app = web.Application(client_max_size=8 << 20)
     app.router.add_route("*", "/{tail:.*}", _serve)
     server = TestServer(app)
     async with server:
@@ -72,6 +74,14 @@ async def test_the_pod_doesnt_get_the_callers_credentials(call: Caller, web_pod:
     assert "Authorization" not in headers
     assert headers["X-Mine"] == "1"
     assert headers["X-Forwarded-Uri"] == f"{PROXY}/x"
+
+
+async def test_much_is_passed_on_both_ways(call: Caller, web_pod: None) -> None:
+    """More than a resource's body may have, from a client that asks before it sends."""
+    body = b"x" * (4 << 20)
+    reply = await call("POST", f"{PROXY}/x", body, Expect="100-continue")
+    assert reply.status == 200
+    assert len(reply.json["body"]) == len(body)
 
 
 async def test_head_has_no_body_and_the_status(call: Caller, web_pod: None) -> None:
@@ -107,7 +117,8 @@ async def test_who_doesnt_listen_is_unavailable(call: Caller, web_pod: None, tar
 
 
 async def test_a_websocket_is_handed_on(call: Caller, web_pod: None) -> None:
-    async with call.client.ws_connect(f"{PROXY}/socket", headers=call.headers) as socket:
+    lowered = {name.lower(): value for name, value in call.headers.items()}
+    async with call.client.ws_connect(f"{PROXY}/socket", headers=lowered) as socket:
         await socket.send_str("hello")
         assert (await socket.receive_str()) == "you said hello"
         await socket.close()
