@@ -53,11 +53,12 @@ def _container_status(view: View, spec: Obj) -> Obj:
 def _is_being_replaced(view: View, found: Container | None) -> bool:
     """A successor is told of when it runs. Of a container that the kubelet ended for one not even the end is: upstream
     does both in one go."""
-    if found is None or found.name in view.waiting or _is_over(view.pod):
+    if found is None or _is_over(view.pod):
         return False
     if found.state == "created":
         return view.previous(found.name) is not None
-    return found.state == "exited" and found.id in view.replaced and restarts(view.pod, found)
+    ended_by_us = found.state == "exited" and found.id in view.replaced
+    return ended_by_us and found.name not in view.waiting and restarts(view.pod, found)
 
 
 def _is_over(pod: Obj) -> bool:

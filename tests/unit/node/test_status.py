@@ -313,5 +313,7 @@ def test_container_that_the_kubelet_replaces_is_not_told_to_have_ended() -> None
 def test_container_that_ended_is_told_of_until_its_successor_runs() -> None:
     before = status_of(pod(), exited(code=1))
     made = running(attempt=1, state="created", started_at=None)
-    (entry,) = status_of(pod(status=before), exited(code=1), made)["containerStatuses"]
-    assert (entry["state"]["terminated"]["exitCode"], entry["restartCount"]) == (1, 0)
+    waiting = {"web": Waiting("CrashLoopBackOff")}
+    for held_back in ({}, waiting):
+        (entry,) = status_of(pod(status=before), exited(code=1), made, waiting=held_back)["containerStatuses"]
+        assert (entry["state"]["terminated"]["exitCode"], entry["restartCount"]) == (1, 0)
