@@ -94,8 +94,9 @@ class DeploymentController(Controller):
             self.client.delete("replicasets", meta.namespace(rs), meta.name(rs))
 
     def _note_revision(self, deployment: Obj, revision: str) -> Obj:
+        """By way of the status, as upstream: it is no new generation."""
         patch = {"metadata": {"annotations": {sets.REVISION: revision}}}
-        return self.client.patch("deployments", meta.namespace(deployment), meta.name(deployment), patch)
+        return self.client.patch("deployments", meta.namespace(deployment), meta.name(deployment), patch, "status")
 
     def _write_status(self, deployment: Obj, status: Obj) -> None:
         if status != deployment.get("status"):

@@ -111,10 +111,12 @@ class Cluster:
         ):
             raise errors.conflict(plural, meta.name(obj), "the object has been modified")
         if subresource == "status":
-            new = meta.copy(old | {"status": obj["status"]})
+            carried = {key: obj["metadata"][key] for key in ("labels", "annotations") if key in obj["metadata"]}
+            new = meta.copy(old | {"metadata": old["metadata"] | carried, "status": obj.get("status") or {}})
         else:
             new = meta.copy(obj | {"status": old["status"]} if "status" in old else obj)
-            if new.get("spec") != old.get("spec"):
+            annotated = plural == "deployments" and meta.annotations(new) != meta.annotations(old)
+            if annotated or new.get("spec") != old.get("spec"):
                 new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         return old if new == old else self._store(plural, new, old)
 
