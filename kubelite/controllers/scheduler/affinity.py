@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kubelite.controllers.scheduler.snapshot import Misfit, Snapshot
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.objects.selectors import Requirement, Selector, from_label_selector
+from kubelite.objects.selectors import from_label_selector
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -68,7 +68,8 @@ def _share(term: Obj, node: Obj, other: Obj, snapshot: Snapshot) -> bool:
 
 def _means(term: Obj, owner: Obj, other: Obj, snapshot: Snapshot) -> bool:
     """`other` is among the pods that the owner's term speaks of."""
-    return _in_namespaces(term, owner, other, snapshot) and _selector(term, owner).matches(meta.labels(other))
+    meant = from_label_selector(term.get("labelSelector"))
+    return _in_namespaces(term, owner, other, snapshot) and meant.matches(meta.labels(other))
 
 
 def _in_namespaces(term: Obj, owner: Obj, other: Obj, snapshot: Snapshot) -> bool:
@@ -77,14 +78,3 @@ def _in_namespaces(term: Obj, owner: Obj, other: Obj, snapshot: Snapshot) -> boo
     if not named and selector is None:
         return name == meta.namespace(owner)
     return name in named or from_label_selector(selector).matches(snapshot.namespaces.get(name, {}))
-
-
-def _selector(term: Obj, owner: Obj) -> Selector:
-    labels = meta.labels(owner)
-    keys = [
-        Requirement(key, operator, frozenset([labels[key]]))
-        for field, operator in (("matchLabelKeys", "in"), ("mismatchLabelKeys", "notin"))
-        for key in term.get(field) or ()
-        if key in labels
-    ]
-    return Selector((*from_label_selector(term.get("labelSelector")).requirements, *keys))

@@ -9,6 +9,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.pod_admission import admit_pod
+from kubelite.registry.kinds.pod_affinity import resolve_label_keys
 from kubelite.registry.kinds.pod_printing import COLUMNS, pod_row
 from kubelite.registry.kinds.pod_update import ephemeral_containers_update, pod_update
 from kubelite.registry.kinds.podspec_containers import image_whitespace
@@ -95,6 +96,7 @@ POD = Kind(
         {"status", "log", "exec", "attach", "portforward", "proxy", "binding", "eviction", "ephemeralcontainers"}
     ),
     default=_default,
+    prepare=resolve_label_keys,
     admit=admit_pod,
     validate=_validate,
     subresource_rules={"ephemeralcontainers": _validate_ephemeral_containers},

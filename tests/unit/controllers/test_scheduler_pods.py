@@ -112,6 +112,21 @@ def test_terms_look_into_other_namespaces_only_when_told_to(registry: Registry, 
     assert (where(registry, "near"), where(registry, "named"), where(registry, "selected")) == ("", "node", "node")
 
 
+def test_label_keys_narrow_a_term_to_pods_like_this_one(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    terms: list[Obj] = [term(app="web") | {"matchLabelKeys": ["pod-template-hash"]}]
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+    for name, revision in (("old", "1"), ("new", "2"), ("twin", "2")):
+        pod(registry, name, labels={"app": "web", "pod-template-hash": revision}, affinity=affinity)
+        controllers.settle()
+    assert (where(registry, "old"), where(registry, "new"), where(registry, "twin")) == ("node", "node", "")
+    stored = registry.get("pods", "default", "new")["spec"]["affinity"]["podAntiAffinity"]
+    (found,) = stored["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert found["labelSelector"]["matchExpressions"] == [
+        {"key": "pod-template-hash", "operator": "In", "values": ["2"]}
+    ]
+
+
 # --- spreading -------------------------------------------------------------------------------------------------------
 
 
