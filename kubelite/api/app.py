@@ -99,7 +99,6 @@ class Api:
         self._telemetry = Telemetry(registry)
         self._address = address
         resources, watches = Resources(registry), Watches(registry)
-        subresources = Subresources(registry)
         self._collection: dict[str, Verb] = {
             "GET": resources.list,
             "POST": resources.create,
@@ -112,25 +111,7 @@ class Api:
             "PATCH": resources.patch,
             "DELETE": resources.delete,
         }
-        self._subresources: dict[str, Mapping[str, Verb]] = {
-            "status": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
-            "approval": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
-            "ephemeralcontainers": {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch},
-            "scale": {
-                "GET": subresources.get_scale,
-                "PUT": subresources.update_scale,
-                "PATCH": subresources.patch_scale,
-            },
-            "binding": {"POST": subresources.create_binding},
-            "eviction": {"POST": subresources.create_eviction},
-            "finalize": {"PUT": subresources.update_finalize},
-            "token": {"POST": TokenRequests(registry, tokens).create},
-            "log": {"GET": pods.log},
-            "exec": {"GET": pods.exec, "POST": pods.exec},
-            "attach": {"GET": pods.attach, "POST": pods.attach},
-            "portforward": {"GET": pods.port_forward, "POST": pods.port_forward},
-            "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), Proxied(registry).serve),
-        }
+        self._subresources = _subresource_verbs(registry, tokens, resources, pods)
 
     @property
     def _served(self) -> Served:
@@ -275,3 +256,29 @@ def _review(path: str) -> tuple[str, str] | None:
         if parts[-1] == plural:
             return parts[1], kind
     return None
+
+
+def _subresource_verbs(
+    registry: Registry, tokens: TokenAuthority, resources: Resources, pods: Pods
+) -> Mapping[str, Mapping[str, Verb]]:
+    subresources = Subresources(registry)
+    plain: Mapping[str, Verb] = {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch}
+    return {
+        "status": plain,
+        "approval": plain,
+        "ephemeralcontainers": plain,
+        "scale": {
+            "GET": subresources.get_scale,
+            "PUT": subresources.update_scale,
+            "PATCH": subresources.patch_scale,
+        },
+        "binding": {"POST": subresources.create_binding},
+        "eviction": {"POST": subresources.create_eviction},
+        "finalize": {"PUT": subresources.update_finalize},
+        "token": {"POST": TokenRequests(registry, tokens).create},
+        "log": {"GET": pods.log},
+        "exec": {"GET": pods.exec, "POST": pods.exec},
+        "attach": {"GET": pods.attach, "POST": pods.attach},
+        "portforward": {"GET": pods.port_forward, "POST": pods.port_forward},
+        "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), Proxied(registry).serve),
+    }

@@ -22,8 +22,9 @@ from kubelite.api.selection import Page, Selection, Token
 from kubelite.api.views import List, One, deleted_status
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.changes import Deleted
 from kubelite.registry.field_managers import Writer
-from kubelite.registry.registry import Deleted, Registry
+from kubelite.registry.registry import Registry
 from kubelite.store import Expired, Stored
 
 

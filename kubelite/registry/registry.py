@@ -7,8 +7,7 @@ synchronous, so nothing else happens in between and a refused write leaves no tr
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from kubelite import errors
@@ -18,58 +17,16 @@ from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
 from kubelite.registry import admission, custom, field_managers, strategy, validation
-from kubelite.registry.client import CUSTOM, Event
+from kubelite.registry.changes import AllBut, Applied, Deleted, EventStream
+from kubelite.registry.client import CUSTOM
 from kubelite.registry.field_managers import Writer
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
 from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.strategy import Propagation
-from kubelite.store import Change, Store, Stored, Watch
+from kubelite.store import Store, Stored
 
 _DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.resource
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """What a deletion did: the object as it is or last was, and whether it is gone."""
-
-    object: Obj
-    gone: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a server-side apply did."""
-
-    object: Obj
-    created: bool
-
-
-class _AllBut:
-    """Resources of custom kinds come and go: a watch of them says what it isn't about."""
-
-    def __init__(self, others: Collection[str]) -> None:
-        self._others = others
-
-    def __contains__(self, resource: object) -> bool:
-        return resource not in self._others
-
-
-class EventStream(AsyncIterator[Event]):
-    """The store's changes as the client's events."""
-
-    def __init__(self, watch: Watch, plurals: dict[str, str]) -> None:
-        self._watch = watch
-        self._plurals = plurals
-
-    async def __anext__(self) -> Event:
-        change: Change = await anext(self._watch)
-        old = change.before.object if change.before else None
-        plural = self._plurals.get(change.resource, change.resource)
-        return Event(change.type, plural, change.now.object, old)
-
-    def close(self) -> None:
-        self._watch.close()
 
 
 class Registry:
@@ -129,7 +86,7 @@ class Registry:
     def watch(self, plurals: Iterable[str]) -> EventStream:
         wanted = list(plurals)
         resources = {self.kind(plural).resource: plural for plural in wanted if plural != CUSTOM}
-        chosen = _AllBut({kind.resource for kind in self.built_in} - set(resources)) if CUSTOM in wanted else resources
+        chosen = AllBut({kind.resource for kind in self.built_in} - set(resources)) if CUSTOM in wanted else resources
         return EventStream(self.store.watch(chosen), resources)
 
     # create
@@ -259,21 +216,9 @@ class Registry:
         self._check_preconditions(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
         if subresource == "status" or subresource in kind.status_writes:
-            new = strategy.carry_over_for_status(kind, new, old)
-            if write := kind.status_writes.get(subresource):
-                new["status"] = write(new["status"], old.get("status") or {}, self.now())
-            if subresource in kind.subresource_rules:
-                self._validate(kind, new, old, subresource)
+            new = self._of_status(kind, old, new, subresource)
         else:
-            if subresource == "ephemeralcontainers":
-                new = meta.copy(_with_ephemeral_containers(new, old))
-            strategy.carry_over(kind, new, old)
-            kind.default(new)
-            kind.prepare(new, old)
-            strategy.bump_generation(kind, new, old)
-            kind.admit(new, old, self)
-            self._validate(kind, new, old, subresource)
-            admission.check(kind, new, old, self, self.now())
+            new = self._of_object(kind, old, new, subresource)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if managed is not None:
             new["metadata"]["managedFields"] = list(managed)
@@ -282,6 +227,26 @@ class Registry:
                 kind, old, new, given, writer or Writer(field_managers.component(kind), subresource), self.now()
             )
         return new if dry_run else self._write(kind, new, old)
+
+    def _of_status(self, kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
+        new = strategy.carry_over_for_status(kind, new, old)
+        if write := kind.status_writes.get(subresource):
+            new["status"] = write(new["status"], old.get("status") or {}, self.now())
+        if subresource in kind.subresource_rules:
+            self._validate(kind, new, old, subresource)
+        return new
+
+    def _of_object(self, kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
+        if subresource == "ephemeralcontainers":
+            new = meta.copy(strategy.with_ephemeral_containers(new, old))
+        strategy.carry_over(kind, new, old)
+        kind.default(new)
+        kind.prepare(new, old)
+        strategy.bump_generation(kind, new, old)
+        kind.admit(new, old, self)
+        self._validate(kind, new, old, subresource)
+        admission.check(kind, new, old, self, self.now())
+        return new
 
     def apply(
         self,
@@ -429,11 +394,3 @@ class Registry:
         for stored in chosen:
             if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
                 self.delete_stored(kind, stored, grace=grace, propagation=propagation, dry_run=dry_run)
-
-
-def _with_ephemeral_containers(new: Obj, old: Obj) -> Obj:
-    """An update through the subresource: of `new`, only the ephemeral containers count."""
-    given = (new.get("spec") or {}).get("ephemeralContainers")
-    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
-    metadata = {key: value for key, value in old["metadata"].items() if key not in ("resourceVersion", "managedFields")}
-    return {**old, "metadata": metadata, "spec": spec | ({"ephemeralContainers": given} if given else {})}

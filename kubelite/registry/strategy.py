@@ -143,3 +143,11 @@ def _set_propagation_finalizer(metadata: Obj, propagation: Propagation | None) -
     metadata["finalizers"] = kept + ([wanted] if wanted else [])
     if not metadata["finalizers"]:
         del metadata["finalizers"]
+
+
+def with_ephemeral_containers(new: Obj, old: Obj) -> Obj:
+    """An update through the subresource: of `new`, only the ephemeral containers count."""
+    given = (new.get("spec") or {}).get("ephemeralContainers")
+    spec = {key: value for key, value in old["spec"].items() if key != "ephemeralContainers"}
+    metadata = {key: value for key, value in old["metadata"].items() if key not in ("resourceVersion", "managedFields")}
+    return {**old, "metadata": metadata, "spec": spec | ({"ephemeralContainers": given} if given else {})}
