@@ -104,19 +104,20 @@ def _call_off(descriptor: int, settings: Settings, progress: Progress) -> None:
             return
 
 
-def wait(settings: Settings, progress: Progress) -> None:
-    """Until the control plane that runs already is ready; StartFailed when it isn't to be."""
+def wait(settings: Settings, progress: Progress) -> bool:
+    """Until the control plane that runs already is ready; False when it ends, as it may be about to."""
     deadline = time.monotonic() + READY_SECONDS
     waiting: Sequence[str] = ()
     while not (now := status(settings)).ready:
         if now.pid is None:
-            raise StartFailed("it ended before it was ready")
+            return False
         if time.monotonic() > deadline:
             raise StartFailed(_not_ready(waiting))
         if now.failing != waiting:
             waiting = now.failing
             progress("waiting: " + "; ".join(waiting))
         time.sleep(LOOK_SECONDS)
+    return True
 
 
 def _not_ready(waiting: Sequence[str]) -> str:

@@ -26,8 +26,7 @@ from kubelite.lifecycle.ranges import (
     service_ranges,
     subnets,
 )
-from kubelite.lifecycle.state import Status, running_pid, status
-from kubelite.lifecycle.stop import wait_for_end
+from kubelite.lifecycle.state import running_pid, status
 
 if TYPE_CHECKING:
     import docker
@@ -50,23 +49,14 @@ def up(settings: Settings, endpoint: Endpoint, progress: Progress) -> bool:
     with alone(settings, progress):
         # Whoever held the lock before may have made the cluster, with ranges and a port of its own choice.
         settings = Settings.load(settings.name, settings.home) or settings
-        now = _settled(settings, progress)
+        now = status(settings)
         if now.ready:
             return False
-        if now.pid is not None:
-            serve.wait(settings, progress)
+        if now.pid is not None and serve.wait(settings, progress):
             return True
         settings = _with_images(settings, endpoint, progress)
         serve.start(settings, endpoint, cluster_images(), progress)
     return True
-
-
-def _settled(settings: Settings, progress: Progress) -> Status:
-    """One that is about to stop has stopped."""
-    while (now := status(settings)).ending:
-        progress("waiting for it to stop first")
-        wait_for_end(settings)
-    return now
 
 
 def serve_here(settings: Settings, endpoint: Endpoint, progress: Progress, report: Callable[[str, str], None]) -> None:

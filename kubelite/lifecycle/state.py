@@ -27,11 +27,6 @@ class Status:
         return any(line.startswith("[") for line in self.checks)
 
     @property
-    def ending(self) -> bool:
-        """Whether it is about to stop."""
-        return any(line.startswith("[-]shutdown") for line in self.checks)
-
-    @property
     def failing(self) -> list[str]:
         """What it still waits for."""
         return [line.removeprefix("[-]") for line in self.checks if not line.startswith("[+]")]

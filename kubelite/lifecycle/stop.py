@@ -66,16 +66,3 @@ def stop_control_plane(settings: Settings, progress: Progress, *, with_pods: boo
     finally:
         os.close(descriptor)
     return True
-
-
-def wait_for_end(settings: Settings) -> None:
-    """Of a control plane that was told to stop."""
-    pid = running_pid(settings)
-    if pid is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(pid)
-        try:
-            select.select([descriptor], [], [], END_ALL_SECONDS)
-        finally:
-            os.close(descriptor)

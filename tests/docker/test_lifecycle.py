@@ -81,7 +81,7 @@ def test_up_waits_for_a_down_that_is_at_work(cluster: Cluster) -> None:
     cluster.hang_up()
     before = cluster.pid
     with cluster.begun("down") as down:
-        eventually(lambda: lifecycle.status(cluster.settings).ending)
+        eventually(lambda: any("shutting down" in line for line in lifecycle.status(cluster.settings).failing))
         cluster.up()
         assert down.wait(PATIENCE) == 0
     assert cluster.pid != before
