@@ -85,8 +85,9 @@ class CustomResourceController(Controller):
 
     def _set(self, status: Obj, kind: str, value: str, reason: str, message: str) -> None:
         new = {"type": kind, "status": value, "reason": reason, "message": message}
-        listed = [one for one in status.get("conditions") or () if one.get("type")]
-        status["conditions"] = meta.with_condition(listed, new, self.now())
+        listed = status.get("conditions") or []
+        named = [one for one in listed if one.get("type")]
+        status["conditions"] = meta.with_condition(named, new, self.now()) + [one for one in listed if one not in named]
 
     def _finalize(self, definition: Obj) -> None:
         """Delete every instance, and when none is left the mark that keeps the definition."""

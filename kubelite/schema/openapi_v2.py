@@ -25,7 +25,7 @@ from kubelite.schema.openapi_paths import (
     query_type,
     reachable,
 )
-from kubelite.schema.structural_publish import for_v2
+from kubelite.schema.structural_publish import root_for_v2
 
 # Go's mime parser refuses an "@" in the answer's content type.
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -58,7 +58,9 @@ class OpenApiV2:
         known = all_definitions(self._resources)
         custom = {name for resource in self._resources for name in resource.definitions}
         found = [path for resource in self._resources for path in paths(resource)]
-        return found, {name: for_v2(known[name]) if name in custom else known[name] for name in reachable(found, known)}
+        return found, {
+            name: root_for_v2(known[name]) if name in custom else known[name] for name in reachable(found, known)
+        }
 
     @cached_property
     def etag(self) -> str:

@@ -68,6 +68,13 @@ def _embedded(schema: Schema) -> Schema:
     return found
 
 
+def root_for_v2(schema: Schema) -> Schema:
+    """A definition, which has its type and metadata whatever becomes of the rest."""
+    own = {key: schema["properties"][key] for key in (*_TYPE, "metadata")}
+    found = for_v2(schema)
+    return {**found, "properties": {**found.get("properties", {}), **own}}
+
+
 def for_v2(schema: Schema) -> Schema:
     """What OpenAPI v2, and the clients that validate by it, can make something of."""
     dropped = set(_ONLY_V3)

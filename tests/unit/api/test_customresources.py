@@ -107,6 +107,12 @@ async def test_openapi_describes_it(call: Caller, declare: Declared) -> None:
     assert own not in (await call.get("/openapi/v2")).json["definitions"]
 
 
+async def test_openapi_of_what_has_no_schema(call: Caller, declare: Declared) -> None:
+    await declare(version(schema={"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}))
+    found = (await call.get("/openapi/v2")).json["definitions"]["com.example.stable.v1.CronTab"]
+    assert (found["type"], set(found["properties"])) == ("object", {"apiVersion", "kind", "metadata"})
+
+
 async def test_versions_are_the_same_objects(call: Caller, declare: Declared) -> None:
     await declare(version("v1alpha1"), version())
     created = await make(call, cron="x")
