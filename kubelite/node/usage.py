@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kubelite.node.docker_json import moment
 from kubelite.node.runtime import EngineError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -28,7 +29,8 @@ class Reading:
 
     cpu: int  # nanoseconds used so far
     memory: int  # bytes
-    at: float  # seconds, of the clock that all readings share
+    taken: float  # seconds, of the engine's clock
+    at: float  # seconds, of ours: when the answer was here
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,13 @@ def reading_of(stats: Mapping[str, Any], at: float) -> Reading:
     detail = memory.get("stats") or {}
     inactive = detail.get("total_inactive_file", detail.get("inactive_file", 0))
     cpu = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage", 0)
-    return Reading(int(cpu), max(int(memory.get("usage", 0)) - int(inactive), 0), at)
+    taken = moment(str(stats.get("read") or ""))
+    used = max(int(memory.get("usage", 0)) - int(inactive), 0)
+    return Reading(int(cpu), used, taken.timestamp() if taken else at, at)
 
 
 def usage(first: Reading, second: Reading, now: float) -> Usage:
-    seconds = max(second.at - first.at, 0.001)
+    seconds = max(second.taken - first.taken, 0.001)
     cpu = max(int((second.cpu - first.cpu) / seconds), 0)
     return Usage(cpu, second.memory, seconds, max(now - second.at, 0.0))
 

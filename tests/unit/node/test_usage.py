@@ -14,14 +14,15 @@ def test_reading_leaves_out_inactive_page_cache_of_both_cgroup_versions() -> Non
     cpu = {"cpu_usage": {"total_usage": 5}}
     for name in ("total_inactive_file", "inactive_file"):
         stats = {"cpu_stats": cpu, "memory_stats": {"usage": 100, "stats": {name: 30}}}
-        assert reading_of(stats, 1.0) == Reading(5, 70, 1.0)
-    assert reading_of({}, 1.0) == Reading(0, 0, 1.0)
+        assert reading_of(stats, 1.0) == Reading(5, 70, 1.0, 1.0)
+    assert reading_of({}, 1.0) == Reading(0, 0, 1.0, 1.0)
+    assert reading_of({"read": "1970-01-01T00:00:02.5Z"}, 9.0) == Reading(0, 0, 2.5, 9.0)
 
 
 def test_usage_is_the_difference_over_time() -> None:
-    found = usage(Reading(1_000, 1, 1.0), Reading(100_001_000, 7, 3.0), 7.0)
+    found = usage(Reading(1_000, 1, 11.0, 1.0), Reading(100_001_000, 7, 13.0, 3.0), 7.0)
     assert found == Usage(cpu=50_000_000, memory=7, window=2.0, age=4.0)
-    assert usage(Reading(9, 1, 1.0), Reading(3, 7, 1.2), 1.2).cpu == 0
+    assert usage(Reading(9, 1, 1.0, 1.0), Reading(3, 7, 1.2, 1.2), 1.2).cpu == 0
 
 
 class Engine:
@@ -36,7 +37,7 @@ class Engine:
             raise NoSuchContainer(container_id)
         self.readings += 1
         self.at += 0.25
-        return Reading(int(self.at * 1e9), 8, self.at)
+        return Reading(int(self.at * 1e9), 8, self.at, self.at)
 
     def running_containers(self, pod: Obj) -> Mapping[str, str]:
         return {"web": "1", "side": "gone"}
