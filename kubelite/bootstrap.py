@@ -13,6 +13,7 @@ import yaml
 from kubelite.config import Settings
 from kubelite.controllers.volumes.provisioner import PROVISIONER
 from kubelite.objects.meta import Obj
+from kubelite.registry.kinds.componentstatus import components
 
 STORAGE_CLASS = "managed-nfs-storage"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -28,6 +29,8 @@ def initial_objects(settings: Settings) -> Iterator[tuple[str, Obj]]:
     for name, value in (("system-node-critical", 2000001000), ("system-cluster-critical", 2000000000)):
         yield "priorityclasses", {"metadata": {"name": name}, "value": value}
     yield "storageclasses", _storage_class()
+    for component in components():
+        yield "componentstatuses", component
     yield "services", _api_service(settings)
     yield "endpoints", _api_endpoints(settings)
     yield "endpointslices", _api_slice(settings)

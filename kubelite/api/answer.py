@@ -26,6 +26,13 @@ class Answer:
     warnings: Sequence[str] = field(default=())
 
 
+def warn(response: web.StreamResponse, text: str) -> None:
+    """Of what has been sent already nobody can be warned."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    if not response.prepared:
+        response.headers.add("Warning", f'299 - "{escaped}"')
+
+
 def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Response:
     content = msgspec.json.encode(answer.body)
     if form.yaml:
@@ -35,8 +42,7 @@ def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Respon
     )
     response.headers["Cache-Control"] = "no-cache, private"
     for warning in dict.fromkeys(answer.warnings):
-        escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{escaped}"')
+        warn(response, warning)
     if len(content) > _LARGE:
         response.enable_compression()
     return response

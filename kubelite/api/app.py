@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 
 from kubelite import errors
 from kubelite.api import discovery
-from kubelite.api.answer import Answer, send, send_error
+from kubelite.api.answer import Answer, send, send_error, warn
 from kubelite.api.authn import USER, Authenticator
 from kubelite.api.discovery import Discovery
 from kubelite.api.health import PATHS as HEALTH
@@ -177,7 +177,10 @@ class Api:
         if target.subresource != "proxy":
             check_timeout(request.query)
         answer = handler(request, target)
-        return await self._telemetry.counted(request.method, target, answer, watching=watching)
+        response = await self._telemetry.counted(request.method, target, answer, watching=watching)
+        if target.kind.deprecation:
+            warn(response, target.kind.deprecation)
+        return response
 
     def _target(self, request: web.Request) -> tuple[Target, bool]:
         path = request.path

@@ -71,7 +71,7 @@ def _kind(definition: Obj, version: Obj) -> Kind:
         fields=_fields(version),
         counts_generations=True,
         encode=_encoder(structural, api_version),
-        warnings=_deprecation(version, api_version, names["kind"]),
+        deprecation=_deprecation(version, api_version, names["kind"]),
         structural=structural,
         scale=_scale(subresources.get("scale")),
     )
@@ -120,11 +120,10 @@ def _scale(declared: Obj | None) -> ScalePaths | None:
     return ScalePaths(replicas, observed, selector)
 
 
-def _deprecation(version: Obj, api_version: str, kind: str) -> Callable[[Obj], list[str]] | None:
+def _deprecation(version: Obj, api_version: str, kind: str) -> str:
     if not version.get("deprecated"):
-        return None
-    text = version.get("deprecationWarning") or f"{api_version} {kind} is deprecated"
-    return lambda obj: [text]
+        return ""
+    return version.get("deprecationWarning") or f"{api_version} {kind} is deprecated"
 
 
 def _column(declared: Obj) -> Column:

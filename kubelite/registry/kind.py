@@ -123,6 +123,7 @@ class Kind:
     # What a write through a subresource makes of the status: (what it asks for, what there is, now).
     status_writes: Mapping[str, Callable[[Obj, Obj, datetime], Obj]] = field(default_factory=dict)
     requested_by: Callable[[Obj, Mapping[str, Any]], None] | None = None  # notes the UserInfo of who creates it
+    deprecation: str = ""  # the text of a Warning header on every answer about the kind
     list_kind: str = ""  # when lists aren't called `<kind>List`
     structural: Structural | None = None  # the schema of a custom resource
     scale: ScalePaths | None = None  # of a custom resource with that subresource

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.certificatesigningrequest import CERTIFICATE_SIGNING_REQUEST
+from kubelite.registry.kinds.componentstatus import COMPONENT_STATUS
 from kubelite.registry.kinds.configmap import CONFIG_MAP
 from kubelite.registry.kinds.controllerrevision import CONTROLLER_REVISION
 from kubelite.registry.kinds.cronjob import CRON_JOB
@@ -47,6 +48,7 @@ from kubelite.registry.kinds.storageclass import STORAGE_CLASS
 __all__ = ["KINDS", "PROTECTED_NAMESPACES", "by_kind", "by_plural"]
 
 KINDS: tuple[Kind, ...] = (
+    COMPONENT_STATUS,
     CONFIG_MAP,
     ENDPOINTS,
     EVENT,
