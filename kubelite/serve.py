@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import json
 import logging
@@ -177,14 +178,16 @@ def _become_daemon(settings: Settings, endpoint: Endpoint, images: Images, writi
                 report("error", f"another process is already serving cluster {settings.name}")
             except BaseException as error:
                 traceback.print_exc()
-                report("error", _text(error))
+                report("error", _text(error, settings))
     finally:
         os._exit(code)
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, settings: Settings) -> str:
     if isinstance(error, BaseExceptionGroup):
-        return _text(error.exceptions[0])
+        return _text(error.exceptions[0], settings)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{settings.directory}: {error.strerror}"  # who can't write to a full disk doesn't say to which
     return str(error) or type(error).__name__
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -66,8 +67,10 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, Failure | EngineError):
         return f"error: {error.message}\n{error.cure}\n" if error.cure else f"error: {error.message}\n"
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"error: {where}{error.strerror}\n"
+        from kubelite.config import home
+
+        where = error.filename or (home() if error.errno in (errno.ENOSPC, errno.EDQUOT) else "")
+        return f"error: {where}: {error.strerror}\n" if where else f"error: {error.strerror}\n"
     if type(error).__module__.partition(".")[0] in ("docker", "requests", "urllib3"):
         return f"error: the container engine: {getattr(error, 'explanation', None) or error}\n"
     return None

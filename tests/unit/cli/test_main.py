@@ -14,7 +14,7 @@ from kubelite.cli import cluster
 from kubelite.cli import main as edge
 from kubelite.cli.failure import Failure
 from kubelite.cli.main import explain, main
-from kubelite.config import Settings
+from kubelite.config import Settings, home
 from kubelite.engine import EngineError, silent
 from kubelite.pki import Authority, kubeconfig, write_kubeconfig
 
@@ -55,6 +55,8 @@ def test_version_names_both(capsys: pytest.CaptureFixture[str]) -> None:
         (Failure("it failed", "type: x"), "error: it failed\ntype: x\n"),
         (EngineError("no engine"), "error: no engine\n"),
         (FileNotFoundError(2, "No such file or directory", "x"), "error: x: No such file or directory\n"),
+        (OSError(28, "No space left on device"), f"error: {home()}: No space left on device\n"),
+        (ConnectionResetError(104, "Connection reset by peer"), "error: Connection reset by peer\n"),
         (ValueError("a bug"), None),
     ],
 )
