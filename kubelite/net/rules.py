@@ -147,7 +147,9 @@ def _rewriting(ground: Ground) -> str:
 
 
 def _filters(ground: Ground) -> str:
-    """What mustn't pass, and connections to Services that have nobody to serve them."""
+    """What mustn't pass, and connections to Services that have nobody to serve them. Packets that connection tracking
+    can't place are dropped as upstream's other modes do: their addresses aren't rewritten back, so a client would
+    answer them with a reset and lose a good connection."""
     return f"""\
   chain loopback-guard {{
     type filter hook prerouting priority raw;
@@ -157,13 +159,17 @@ def _filters(ground: Ground) -> str:
     ct status dnat iifname != "{ground.bridge}" oifname "{ground.bridge}" meta mark set meta mark or {ADMITTED:#x}
     jump refusals
   }}
+  chain strays {{
+    iifname "{ground.bridge}" drop
+    oifname "{ground.bridge}" drop
+  }}
   chain filter-input {{
     type filter hook input priority -10;
     ct state new jump refusals
   }}
   chain filter-forward {{
     type filter hook forward priority -10;
-    ct state new jump forwarded
+    ct state vmap {{ new : jump forwarded, invalid : jump strays }}
   }}
   chain filter-output {{
     type filter hook output priority -10;

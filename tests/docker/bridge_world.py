@@ -30,6 +30,27 @@ ASK = (
     "import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1);"
     "print(s.recv(99).decode(), end='')"
 )
+STRAY = """\
+import socket, struct, sys
+client, server = (socket.inet_aton(text) for text in sys.argv[1:3])
+segment = struct.pack(">HHIIBBHHH", 80, 5555, 1, 1, 5 << 4, 0b11, 1024, 0, 0)
+pseudo = server + client + struct.pack(">BBH", 0, 6, len(segment)) + segment
+total = sum(struct.unpack(f">{len(pseudo) // 2}H", pseudo))
+while total >> 16:
+    total = (total & 0xFFFF) + (total >> 16)
+segment = segment[:16] + struct.pack(">H", ~total & 0xFFFF) + segment[18:]
+socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP).sendto(segment, (sys.argv[1], 0))
+"""
+SNIFF = """\
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+s.settimeout(1)
+print("listening", flush=True)
+try:
+    while (packet := s.recvfrom(100))[0][20:24] != bytes((0, 80, 0x15, 0xB3)): pass
+    print(packet[1][0])
+except TimeoutError: pass
+"""
 DOCKERS_FILTER = """\
 table ip filter {
   chain DOCKER-USER { counter return; }
@@ -123,8 +144,19 @@ def ways() -> dict[str, str]:
         "neighbour to node port, policy Local": ask("neighbour", OUTSIDE, 8769),
         "neighbour to pod": ask("neighbour", SERVER, 80),
         "pod to pod": ask("client", SERVER, 80),
+        "stray segment": stray(),
         **loopback(),
     }
+
+
+def stray() -> str:
+    """A segment that belongs to no connection and can't begin one, from pod to pod: whom the receiver sees."""
+    listen = ["ip", "netns", "exec", "client", "python3", "-c", SNIFF]
+    with subprocess.Popen(listen, stdout=subprocess.PIPE, text=True) as sniffer:
+        assert sniffer.stdout is not None
+        sniffer.stdout.readline()
+        subprocess.run(["ip", "netns", "exec", "server", "python3", "-c", STRAY, CLIENT, SERVER], check=True)
+        return sniffer.stdout.read().strip()
 
 
 def loopback() -> dict[str, str]:

@@ -12,7 +12,8 @@ import pytest
 from kubelite.engine.images import KUBELITE
 
 WORLD = Path(__file__).with_name("bridge_world.py")
-CLIENT, GATEWAY, NEIGHBOUR, NOTHING = "172.30.0.2", "172.30.0.1", "198.51.100.2", ""
+CLIENT, SERVER, GATEWAY = "172.30.0.2", "172.30.0.3", "172.30.0.1"
+NEIGHBOUR, NOTHING = "198.51.100.2", ""
 EVERYWHERE = {
     "pod to pod": CLIENT,
     "pod to itself": GATEWAY,
@@ -32,10 +33,15 @@ EVERYWHERE = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "server_sees"),
-    [("tracked", CLIENT), ("off", CLIENT), ("absent", GATEWAY), ("bypassed", NOTHING)],
+    ("kind", "server_sees", "stray"),
+    [
+        ("tracked", CLIENT, NOTHING),
+        ("off", CLIENT, NOTHING),
+        ("absent", GATEWAY, SERVER),
+        ("bypassed", NOTHING, SERVER),
+    ],
 )
-def test_ways_on_a_host_whose_bridged_frames_are(kind: str, server_sees: str) -> None:
+def test_ways_on_a_host_whose_bridged_frames_are(kind: str, server_sees: str, stray: str) -> None:
     with closing(docker.from_env()) as client:
         output = client.containers.run(
             KUBELITE,
@@ -47,4 +53,4 @@ def test_ways_on_a_host_whose_bridged_frames_are(kind: str, server_sees: str) ->
             sysctls={"net.ipv4.ip_forward": 1, "net.bridge.bridge-nf-call-iptables": int(kind == "tracked")},
             remove=True,
         )
-    assert json.loads(output) == {**EVERYWHERE, "pod to Service": server_sees}
+    assert json.loads(output) == {**EVERYWHERE, "pod to Service": server_sees, "stray segment": stray}
