@@ -84,10 +84,10 @@ class Proxy:
     def _look_again(self) -> None:
         try:
             bridge.route(self._ground)
-            passage.allow(self._ground)
             if self._in_kernel and self._ground.table not in nft.tables():
                 log.warning("table %s is gone: somebody removed it; making it anew", self._ground.table)
                 self._in_kernel = False
+            passage.allow(self._ground)
         except (OSError, subprocess.CalledProcessError, nft.NftError) as error:
             log.warning("can't see how things are: %s", error)
         if self._index.synced and (self._taken or not self._in_kernel):
