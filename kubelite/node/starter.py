@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kubelite.node.container_spec import Placement, container_spec, sandbox_spec
 from kubelite.node.environment import ConfigError, Surroundings, environment
 from kubelite.node.host_volumes import Volume
-from kubelite.node.images import StartFailure
+from kubelite.node.images import NOTICE, StartFailure
 from kubelite.node.labels import engine_name
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.mounts import message_file, mounts_of
@@ -163,7 +163,10 @@ async def _start(worker: PodWorker, pod: Obj, spec: Obj, container: Container) -
     except EngineError as error:
         if found := await services.runtime.inspect(container.id):
             worker.observed(found)
-        raise _failure(services, pod, path, "RunContainerError", str(error)) from error
+        failure = _failure(services, pod, path, "RunContainerError", str(error))
+        # From then on it counts as a container that ended, which waits out its back-off.
+        failure.retry_at = services.now() + timedelta(seconds=NOTICE)
+        raise failure from error
     worker.records.started(container.id, services.now())
     services.recorder.event(pod, "Normal", "Started", f"Started container {container.name}", path)
 

@@ -229,6 +229,11 @@ async def test_container_that_cannot_start_says_why(node: Node) -> None:
     node.create()
     await node.until(lambda: node.waiting() == "RunContainerError")
     assert ("Failed", "Error: exec: no such file") in node.recorded.events
+    for count in range(2):
+        await node.until(lambda count=count: node.status()["containerStatuses"][0]["restartCount"] == count)
+        await node.until(lambda: node.waiting() == "RunContainerError")
+        node.advance(2)
+    await node.until(lambda: node.waiting() == "CrashLoopBackOff")
     node.runtime.start_errors.clear()
     node.advance(11)
     await node.ready()
