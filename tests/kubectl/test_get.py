@@ -62,8 +62,16 @@ def test_every_namespace(shared: Shell) -> None:
 def test_every_resource_can_be_listed(shared: Shell) -> None:
     names = shared.ok("api-resources --verbs=list -o name").split()
     stored = [name for name in names if not name.endswith(".metrics.k8s.io")]  # measuring takes its time
+    stored.remove("componentstatuses")
     assert len(stored) > 20
     shared.ok(f"get {','.join(stored)} -A")
+
+
+def test_component_statuses_come_with_a_warning(shared: Shell) -> None:
+    done = shared.run("get cs --no-headers")
+    healthy = [line.split()[:2] for line in done.stdout.splitlines()]
+    assert healthy == [["controller-manager", "Healthy"], ["etcd-0", "Healthy"], ["scheduler", "Healthy"]]
+    assert done.stderr == "Warning: v1 ComponentStatus is deprecated in v1.19+\n"
 
 
 @every_version
