@@ -180,9 +180,18 @@ def applied(
         raise StatusError(500, "", f"failed to create typed patch object ({_title(kind, config)}): {fault}") from None
     except Conflicts as conflicts:
         raise _conflict(conflicts, before) from None
+    if writer.name == _KUBECTL and new.get("metadata", {}).get("annotations", {}).get(LAST_APPLIED):
+        new = _remembering(new, config)
     if live is not None and managers == before.managers and new == plain:
         return new, list(live["metadata"].get("managedFields") or ())
     return new, encode(managers, before, manager, kind.api_version, now)
+
+
+def _remembering(obj: Obj, config: Obj) -> Obj:
+    """Whoever goes back to client-side apply finds what was applied last."""
+    metadata = obj["metadata"]
+    text = msgspec.json.encode(config, order="sorted").decode() + "\n"
+    return {**obj, "metadata": {**metadata, "annotations": {**metadata["annotations"], LAST_APPLIED: text}}}
 
 
 def _owners(kind: Kind, live: Obj, shape: Shape, ignored: Ignored, now: datetime) -> Owners:

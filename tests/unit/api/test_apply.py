@@ -216,6 +216,15 @@ async def test_kubectl_takes_over_from_client_side_apply(call: Caller) -> None:
     assert last.json["data"] == {"k": "2"}
 
 
+async def test_client_side_apply_finds_what_kubectl_applied_last(call: Caller) -> None:
+    await client_side(call, config_map("a", k="1"))
+    answer = (await apply(call, f"{MAPS}/a", config_map("a", k="2"), "kubectl")).json
+    remembered = json.loads(answer["metadata"]["annotations"][LAST_APPLIED])
+    assert remembered["data"] == {"k": "2"}
+    again = (await apply(call, f"{MAPS}/a", config_map("a", k="2"), "kubectl")).json
+    assert again["metadata"]["resourceVersion"] == answer["metadata"]["resourceVersion"]
+
+
 async def test_others_ask_client_side_apply(call: Caller) -> None:
     await client_side(call, config_map("a", k="1"))
     answer = await apply(call, f"{MAPS}/a", config_map("a", k="2"), "helm")
