@@ -23,10 +23,10 @@ from kubelite.registry.kinds.workload import (
     runs_for_ever,
     selector_and_labels,
     selector_cell,
+    unchanged_selector,
 )
 from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age, format_labels
-from kubelite.registry.validation import unchanged
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -69,7 +69,7 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     errors += _strategy("spec.updateStrategy", spec["updateStrategy"])
     errors += not_negative(spec, "revisionHistoryLimit")
     if old is not None:
-        errors += unchanged("spec.selector", spec.get("selector"), old["spec"].get("selector"))
+        errors += unchanged_selector(spec, old["spec"])
     return errors
 
 

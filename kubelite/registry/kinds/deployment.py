@@ -23,10 +23,10 @@ from kubelite.registry.kinds.workload import (
     runs_for_ever,
     selector_and_labels,
     selector_cell,
+    unchanged_selector,
 )
 from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
-from kubelite.registry.validation import unchanged
 
 _SPEC = {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}
 _ROLLING_UPDATE = {"maxUnavailable": "25%", "maxSurge": "25%"}
@@ -62,7 +62,7 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         text = "must be greater than minReadySeconds"
         errors.append(invalid_value("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], text))
     if old is not None:
-        errors += unchanged("spec.selector", spec.get("selector"), old["spec"].get("selector"))
+        errors += unchanged_selector(spec, old["spec"])
     return errors
 
 

@@ -11,12 +11,19 @@ from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_labels, go_selector
 from kubelite.registry.kinds.job_spec import default_failure_policy, is_indexed, job_spec
 from kubelite.registry.kinds.job_status import status_errors
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import MAX_INT32
 from kubelite.registry.kinds.podspec_warnings import workload_warnings
-from kubelite.registry.kinds.workload import CONTAINER_COLUMNS, SELECTOR_COLUMN, container_cells, selector_cell
+from kubelite.registry.kinds.workload import (
+    CONTAINER_COLUMNS,
+    SELECTOR_COLUMN,
+    container_cells,
+    selector_cell,
+    unchanged_selector,
+)
 from kubelite.registry.printing import age, human_duration
 from kubelite.registry.validation import unchanged
 
@@ -95,7 +102,7 @@ def _generated_selector(job: Obj) -> list[FieldError]:
             errors.append(invalid_value(path, labels, f"must be '{value}'"))
     readable = not validation.label_selector("spec.selector", spec["selector"])
     if readable and not from_label_selector(spec["selector"]).matches(expected):
-        errors.append(invalid_value("spec.selector", spec["selector"], "`selector` not auto-generated"))
+        errors.append(invalid_value("spec.selector", go_selector(spec["selector"]), "`selector` not auto-generated"))
     return errors
 
 
@@ -106,14 +113,14 @@ def _selector(spec: Obj) -> list[FieldError]:
     errors = validation.label_selector("spec.selector", selector)
     labels = spec["template"]["metadata"].get("labels") or {}
     if not errors and not from_label_selector(selector).matches(labels):
-        errors.append(invalid_value("spec.template.metadata.labels", labels or None, _NO_MATCH))
+        errors.append(invalid_value("spec.template.metadata.labels", go_labels(labels or None), _NO_MATCH))
     return errors
 
 
 def _changes(new: Obj, old: Obj) -> list[FieldError]:
     spec, before = new["spec"], old["spec"]
     errors = _completions(spec, before)
-    errors += unchanged("spec.selector", spec.get("selector"), before.get("selector"))
+    errors += unchanged_selector(spec, before)
     errors += unchanged("spec.template", spec["template"], _template_that_may_be(new, old))
     return errors + [e for name in _IMMUTABLE for e in unchanged(f"spec.{name}", spec.get(name), before.get(name))]
 

@@ -20,10 +20,10 @@ from kubelite.registry.kinds.workload import (
     runs_for_ever,
     selector_and_labels,
     selector_cell,
+    unchanged_selector,
 )
 from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
-from kubelite.registry.validation import unchanged
 
 
 def _default(workload: Obj) -> None:
@@ -40,7 +40,7 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     errors += template_spec("spec.template", spec["template"])
     errors += runs_for_ever(spec, "ReplicaSet")
     if old is not None:
-        errors += unchanged("spec.selector", spec.get("selector"), old["spec"].get("selector"))
+        errors += unchanged_selector(spec, old["spec"])
     return errors
 
 

@@ -9,6 +9,7 @@ from kubelite.errors import FieldError, invalid_value, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_labels
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_validation import template_spec
 from kubelite.registry.kinds.podspec_warnings import workload_warnings
@@ -47,7 +48,7 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         return [*errors, required("spec.template")]
     labels = spec["template"]["metadata"].get("labels") or {}
     if spec.get("selector") and not spec["selector"].items() <= labels.items():
-        errors.append(invalid_value("spec.template.metadata.labels", labels or None, MISMATCH))
+        errors.append(invalid_value("spec.template.metadata.labels", go_labels(labels or None), MISMATCH))
     return [*errors, *template_spec("spec.template", spec["template"]), *runs_for_ever(spec, "ReplicationController")]
 
 

@@ -6,12 +6,14 @@ After upstream's `apis/apps/validation` and its printers.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from kubelite.errors import forbidden_field, invalid_value, not_supported, required
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import Column
+from kubelite.registry.kinds.go_notation import go_labels, go_selector
 from kubelite.registry.kinds.podspec_rules import Errors
 from kubelite.registry.printing import NONE
 
@@ -35,13 +37,18 @@ def selector_and_labels(spec: Obj, kind: str, *, needs_selector: bool = True) ->
         errors.append(required("spec.selector"))
     empty = selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions")
     if empty:
-        errors.append(invalid_value("spec.selector", selector, f"empty selector is invalid for {kind}"))
+        errors.append(invalid_value("spec.selector", go_selector(selector), f"empty selector is invalid for {kind}"))
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     if not readable:
-        errors.append(invalid_value("spec.selector", selector, "invalid label selector"))
+        errors.append(invalid_value("spec.selector", go_selector(selector), "invalid label selector"))
     elif not from_label_selector(selector).matches(labels):
-        errors.append(invalid_value("spec.template.metadata.labels", labels or None, MISMATCH))
+        errors.append(invalid_value("spec.template.metadata.labels", go_labels(labels or None), MISMATCH))
     return errors
+
+
+def unchanged_selector(spec: Obj, before: Obj) -> Errors:
+    faults = validation.unchanged("spec.selector", spec.get("selector"), before.get("selector"))
+    return [replace(fault, value=go_selector(spec.get("selector"))) for fault in faults]
 
 
 def runs_for_ever(spec: Obj, kind: str) -> Errors:

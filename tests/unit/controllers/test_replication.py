@@ -90,7 +90,7 @@ def test_a_deletion_that_says_nothing_leaves_the_pods_behind(create: Callable[..
         ({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
         (
             {"selector": {"app": "other"}},
-            'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+            'spec.template.metadata.labels: Invalid value: map[string]string{"app":"web"}: `selector` does not match template `labels`',
         ),
         ({"template": {"spec": SPEC}}, "spec.selector: Required value"),
         (

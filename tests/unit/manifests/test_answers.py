@@ -28,9 +28,9 @@ spec:
     [
         (
             "spec.template.metadata.labels",
-            'Invalid value: {"app":"other"}: `selector` does not match template `labels`',
+            'Invalid value: map[string]string{"app":"other"}: `selector` does not match template `labels`',
             "web.yaml:11:7: spec.template.metadata.labels: Invalid value: "
-            '{"app":"other"}: `selector` does not match template `labels`; the selector wants app: web',
+            'map[string]string{"app":"other"}: `selector` does not match template `labels`; the selector wants app: web',
         ),
         (
             "metadata.name",

@@ -100,6 +100,7 @@ def test_claim_templates_count_as_volumes() -> None:
     ]
 
 
+EMPTY = "v1.LabelSelector{MatchLabels:map[string]string(nil), MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"
 NO_MATCH = "`selector` does not match template `labels`"
 
 WRONG: list[tuple[Obj, list[str]]] = [
@@ -140,14 +141,14 @@ WRONG: list[tuple[Obj, list[str]]] = [
         {"selector": None},
         [
             "selector: Required value",
-            f'template.metadata.labels: Invalid value: {{"app":"headless-pod"}}: {NO_MATCH}',
+            f'template.metadata.labels: Invalid value: map[string]string{{"app":"headless-pod"}}: {NO_MATCH}',
         ],
     ),
     ({"serviceName": "a.b"}, ['serviceName: Invalid value: "a.b": must not contain dots']),
-    ({"selector": {}}, ["selector: Invalid value: {}: empty selector is invalid for statefulset"]),
+    ({"selector": {}}, [f"selector: Invalid value: {EMPTY}: empty selector is invalid for statefulset"]),
     (
         {"selector": {"matchLabels": {"app": "other"}}},
-        [f'template.metadata.labels: Invalid value: {{"app":"headless-pod"}}: {NO_MATCH}'],
+        [f'template.metadata.labels: Invalid value: map[string]string{{"app":"headless-pod"}}: {NO_MATCH}'],
     ),
     (
         {"volumeClaimTemplates": [CLAIM | {"spec": {"accessModes": ["ReadWriteOnce"]}}]},

@@ -17,7 +17,7 @@ from kubelite.registry.kinds.replicaset import REPLICA_SET
 from kubelite.registry.kinds.workload import selector_cell
 
 LABELS = {"app": "web"}
-NO_MATCH = 'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`'
+NO_MATCH = 'spec.template.metadata.labels: Invalid value: map[string]string{"app":"web"}: `selector` does not match template `labels`'
 NEGATIVE = "must be greater than or equal to 0"
 PERCENT = (
     "a valid percent string must be a numeric string followed by an ending '%' "
@@ -113,7 +113,8 @@ def test_selector_is_immutable(kind: Kind) -> None:
     new = workload(kind, selector={"matchLabels": LABELS | {"b": "c"}})
     new["spec"]["template"]["metadata"]["labels"] = LABELS | {"b": "c"}
     assert errors_of(kind, new, old) == [
-        'spec.selector: Invalid value: {"matchLabels":{"app":"web","b":"c"}}: field is immutable'
+        'spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"app":"web", "b":"c"}, '
+        "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: field is immutable"
     ]
 
 

@@ -1,0 +1,47 @@
+"""Values as v1.32 shows them in errors: in Go's notation. PURE; called by the kinds' validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from kubelite.objects.meta import Obj
+
+
+def go_labels(labels: Mapping[str, str] | None) -> msgspec.Raw:
+    return _raw(_labels(labels))
+
+
+def go_selector(selector: Obj | None) -> msgspec.Raw | None:
+    """A label selector, as the pointed-to struct."""
+    if selector is None:
+        return None
+    requirements = selector.get("matchExpressions")
+    listed = "(nil)" if requirements is None else f"{{{', '.join(_requirement(entry) for entry in requirements)}}}"
+    labels = _labels(selector.get("matchLabels"))
+    return _raw(f"v1.LabelSelector{{MatchLabels:{labels}, MatchExpressions:[]v1.LabelSelectorRequirement{listed}}}")
+
+
+def _requirement(entry: Obj) -> str:
+    fields = f"Key:{_text(entry.get('key'))}, Operator:{_text(entry.get('operator'))}"
+    return f"v1.LabelSelectorRequirement{{{fields}, Values:{_strings(entry.get('values'))}}}"
+
+
+def _labels(labels: Mapping[str, str] | None) -> str:
+    if labels is None:
+        return "map[string]string(nil)"
+    return f"map[string]string{{{', '.join(f'{_text(key)}:{_text(labels[key])}' for key in sorted(labels))}}}"
+
+
+def _strings(texts: Iterable[str] | None) -> str:
+    return "[]string(nil)" if texts is None else f"[]string{{{', '.join(_text(text) for text in texts)}}}"
+
+
+def _text(text: Any) -> str:
+    return msgspec.json.encode(text or "").decode()
+
+
+def _raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
