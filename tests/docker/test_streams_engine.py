@@ -169,8 +169,7 @@ async def test_attach_to_a_container_that_was_started_for_it_misses_nothing(engi
     command = ["sh", "-c", "echo early; read line; echo late"]
     container = engine.api.create_container(images.TOOLS, command, labels=LABELS, stdin_open=True)["Id"]
     engine.api.start(container)
-    while not engine.api.logs(container):
-        await asyncio.sleep(0.02)
+    next(iter(engine.api.logs(container, stream=True, follow=True)))
     process = await streams.attach(engine, container, stdin=True, stdout=True, stderr=True, tty=False)
     await process.write(b"\n")
     assert await collect(process) == {1: b"early\nlate\n"}
