@@ -23,7 +23,7 @@ def write_atomically(volume: Path, files: Mapping[str, File], group: int | None)
     """Make `volume` show exactly `files`; False when it does already."""
     for name in files:
         _check(name)
-    volume.mkdir(parents=True, exist_ok=True)
+    _make(volume)
     if (volume / DATA).exists() and _shown(volume / DATA) == {name: file.content for name, file in files.items()}:
         return False
     old = os.readlink(volume / DATA) if (volume / DATA).is_symlink() else None
@@ -48,11 +48,19 @@ def _shown(data: Path) -> dict[str, bytes]:
     return {str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()}
 
 
+def _make(directory: Path) -> None:
+    """Whoever the containers run as may look inside, whatever the umask."""
+    if not directory.exists():
+        _make(directory.parent)
+        directory.mkdir()
+        directory.chmod(0o755)
+
+
 def _write(directory: Path, files: Mapping[str, File], group: int | None) -> None:
-    directory.mkdir(mode=0o755)
+    _make(directory)
     for name, file in files.items():
         path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         path.write_bytes(file.content)
         path.chmod(file.mode)
         if file.owner is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from kubelite.config import Settings
 from kubelite.node import labels
-from kubelite.node.environment import Surroundings, environment, expand_all
-from kubelite.node.pod_files import full_hostname, hostname_of
+from kubelite.node.environment import ConfigError, Surroundings, environment, expand_all
+from kubelite.node.pod_files import kernel_hostname
 from kubelite.node.runtime import (
     SANDBOX,
     Container,
@@ -27,12 +27,13 @@ from kubelite.node.view import is_host_network, regular_containers
 from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 
+HOSTNAME_MAX = 64  # the kernel's
 MEMORY_MIN = 6 * 1024 * 1024  # the engine refuses less
 SHARES_MIN = 2
 
 
 def sandbox_spec(pod: Obj, settings: Settings, image: str, attempt: int, address: str, domain: str) -> ContainerSpec:
-    """The container that holds the pod's network, IPC and host name."""
+    """The container that holds the pod's network, IPC and host name. Raises ConfigError for a name that is too long."""
     host = is_host_network(pod)
     spec = pod["spec"]
     noted = {labels.ADDRESS: address} if address else {}
@@ -55,9 +56,13 @@ def sandbox_spec(pod: Obj, settings: Settings, image: str, attempt: int, address
 
 
 def _sandbox_hostname(pod: Obj, domain: str) -> str:
-    if pod["spec"].get("setHostnameAsFQDN") and (full := full_hostname(pod, domain)):
-        return full
-    return hostname_of(pod)
+    name = kernel_hostname(pod, domain)
+    if len(name) > HOSTNAME_MAX:
+        raise ConfigError(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too long "
+            f"({HOSTNAME_MAX} characters is the max, {len(name)} characters requested)"
+        )
+    return name
 
 
 def _host_ports(pod: Obj) -> tuple[PortMapping, ...]:

@@ -98,6 +98,11 @@ def full_hostname(pod: Obj, domain: str) -> str:
     return f"{hostname_of(pod)}.{subdomain}.{meta.namespace(pod)}.svc.{domain}" if subdomain else ""
 
 
+def kernel_hostname(pod: Obj, domain: str) -> str:
+    """What the kernel calls the pod: with setHostnameAsFQDN its full name."""
+    return (pod["spec"].get("setHostnameAsFQDN") and full_hostname(pod, domain)) or hostname_of(pod)
+
+
 _LOCAL = """\
 127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback

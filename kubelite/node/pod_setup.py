@@ -35,7 +35,7 @@ def prepare(services: Services, pod: Obj, address: str, context: VolumeContext) 
     else:
         aliases = {services.host_address: HOST_NAMES}
         _write(etc / "hosts", pod_files.hosts_of(pod, address, settings.domain, aliases))
-        _write(etc / "hostname", f"{pod_files.hostname_of(pod)}\n")
+        _write(etc / "hostname", f"{pod_files.kernel_hostname(pod, settings.domain)}\n")
     return set_up(pod, context)
 
 

@@ -19,6 +19,7 @@ from kubelite.node import plan as planning
 from kubelite.node import shutdown, starter, termination
 from kubelite.node.admission import Rejection, rejected_status
 from kubelite.node.adoption import address_before, health_before, start_before, waiting_before
+from kubelite.node.environment import ConfigError
 from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
 from kubelite.node.pod_tasks import ActionTasks
@@ -352,7 +353,7 @@ class PodWorker:
             services.recorder.event(pod, "Normal", "SandboxChanged", message)
         try:
             await starter.create_sandbox(self, pod, action)
-        except EngineError as error:
+        except (EngineError, ConfigError) as error:
             self._sandbox_failed(pod, error)
             self._sandbox_retry_at = services.now() + timedelta(seconds=ENGINE_RETRY)
             if "Address already in use" in str(error) and not _pinned_address(pod):

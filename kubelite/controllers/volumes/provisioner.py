@@ -78,9 +78,10 @@ class Provisioner(Controller):
             raise ValueError("claim Selector is not supported")
         pattern = (storage_class.get("parameters") or {}).get("pathPattern", "")
         path = self._export / directories.directory(claim, pattern)
-        path.mkdir(parents=True, exist_ok=True)
+        # Users may have put links below the directory of an earlier claim.
         if not path.resolve().is_relative_to(self._export.resolve()):
             raise ValueError(f"{path} leads out of the export directory")
+        path.mkdir(parents=True, exist_ok=True)
         # mkdir's mode is cut by the umask; any user of any pod has to be able to write here.
         os.chmod(path, MODE)
         return path
@@ -133,8 +134,10 @@ class Reclaimer(Controller):
             return
         if volume is None or not _is_due(volume):
             return
+        path = Path(volume["spec"]["nfs"]["path"])
         try:
-            await asyncio.to_thread(self._dispose, Path(volume["spec"]["nfs"]["path"]), self._fate(volume))
+            fate: directories.Fate = "retain" if self._is_shared(path) else self._fate(volume)
+            await asyncio.to_thread(self._dispose, path, fate)
         except (OSError, ValueError, LookupError) as error:
             self._fail(volume, str(error))
             raise
@@ -146,6 +149,12 @@ class Reclaimer(Controller):
     def _let_go(self, volume: Obj) -> None:
         if FINALIZER in (volume["metadata"].get("finalizers") or ()):
             self.client.update("persistentvolumes", without(volume, FINALIZER))
+
+    def _is_shared(self, path: Path) -> bool:
+        """By a pattern of the class several claims may have one directory: the last of them takes it along."""
+        others = [volume for volume in self.client.list("persistentvolumes") if not _is_due(volume)]
+        used = [volume["spec"]["nfs"]["path"] for volume in others if volume["spec"].get("nfs")]
+        return any(Path(one).is_relative_to(path) for one in used)
 
     def _fate(self, volume: Obj) -> directories.Fate:
         name = storage_class_of(volume) or ""

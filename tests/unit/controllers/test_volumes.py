@@ -349,6 +349,35 @@ def test_a_deleted_claims_directory_meets_its_fate(
     assert [path.name for path in export.iterdir()] == [pattern.format(name) for pattern in left]
 
 
+def test_a_directory_that_two_claims_have_goes_with_the_last_of_them(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry, parameters={"pathPattern": "all/of/${.PVC.namespace}", "onDelete": "delete"})
+    names = [f"pvc-{meta.uid(claim(registry, name, storageClassName=STORAGE_CLASS))}" for name in ("one", "two")]
+    controllers.settle()
+    (export / "all/of/default/file").write_text("of both")
+    for name, volume_name, left in (("one", names[0], True), ("two", names[1], False)):
+        registry.delete("persistentvolumeclaims", "default", name)
+        controllers.settle()
+        asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, volume_name)))
+        controllers.settle()
+        assert registry.find("persistentvolumes", None, volume_name) is None
+        assert (export / "all/of/default/file").exists() == left
+
+
+def test_a_link_below_the_export_directory_leads_nowhere_else(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (export / "link").symlink_to(tmp_path / "outside")
+    storage_class(registry, parameters={"pathPattern": "link/${.PVC.name}"})
+    claim(registry, storageClassName=STORAGE_CLASS)
+    with pytest.raises(ValueError, match="leads out of the export directory"):
+        controllers.settle()
+    assert recorded.reasons[-1] == "ProvisioningFailed"
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_an_archive_never_overwrites_another(export: Path) -> None:
     (export / "archived-data").mkdir()
     assert directories.archive_path(export, "data").name == "archived-data-2"

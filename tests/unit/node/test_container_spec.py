@@ -70,6 +70,16 @@ def test_sandbox_has_the_address_name_and_host_ports() -> None:
     assert body["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
 
 
+def test_sandboxs_full_name_has_to_fit_the_kernel() -> None:
+    of = pod(hostname="db", subdomain="headless", setHostnameAsFQDN=True)
+    spec = sandbox_spec(of, Settings(), "pause", 0, "172.30.0.16", "cluster.local")
+    assert spec.hostname == "db.headless.default.svc.cluster.local"
+    of["spec"]["hostname"] = "d" * 32
+    problem = r"^failed to construct FQDN .* is too long \(64 characters is the max, 67 characters requested\)$"
+    with pytest.raises(ConfigError, match=problem):
+        sandbox_spec(of, Settings(), "pause", 0, "172.30.0.16", "cluster.local")
+
+
 def test_sandbox_of_the_host_network_has_no_address_or_name() -> None:
     spec = sandbox_spec(pod(hostNetwork=True, hostPID=True), Settings(), "pause", 0, "", "cluster.local")
     assert (spec.network, spec.hostname, spec.address, spec.pid) == ("host", "", "", "host")

@@ -6,6 +6,7 @@ from kubelite.node.pod_files import (
     Resolver,
     host_network_hosts,
     hostname_of,
+    kernel_hostname,
     hosts_of,
     parse_resolver,
     resolver_of,
@@ -60,6 +61,13 @@ def test_hostname_is_the_pods_unless_given_and_fits_a_label() -> None:
     assert hostname_of(pod(hostname="db")) == "db"
     long = pod(metadata={"name": "a" * 62 + "-bcd"})
     assert hostname_of(long) == "a" * 62
+
+
+def test_kernel_knows_the_full_name_when_asked_to() -> None:
+    full = "web-0.headless.default.svc.cluster.local"
+    assert kernel_hostname(pod(subdomain="headless", setHostnameAsFQDN=True), "cluster.local") == full
+    assert kernel_hostname(pod(subdomain="headless"), "cluster.local") == "web-0"
+    assert kernel_hostname(pod(setHostnameAsFQDN=True), "cluster.local") == "web-0"
 
 
 def test_hosts_file_names_the_pod_the_host_and_the_aliases() -> None:

@@ -236,6 +236,16 @@ def test_path_that_leaves_the_volume_is_not_written(tmp_path: Path) -> None:
             write_atomically(tmp_path, {name: File(b"", 0o644)}, None)
 
 
+def test_files_can_be_read_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "v", {"a/b/c": File(b"", 0o644)}, None)
+    finally:
+        os.umask(before)
+    path = tmp_path / "v" / "a" / "b"
+    assert {found.stat().st_mode & 0o777 for found in (tmp_path / "v", path.parent, path)} == {0o755}
+
+
 def test_token_expiration_has_a_default() -> None:
     volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
     around = Surroundings(find=lambda plural, name: None)
