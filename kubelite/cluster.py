@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from aiohttp import web
@@ -57,6 +58,7 @@ from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
 from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
 from kubelite.controllers.volumes.resizer import Resizer
 from kubelite.net.ipam import Allocator
+from kubelite.node.docker_files import remove_tree
 from kubelite.node.docker_network import ensure_network
 from kubelite.node.docker_runtime import DockerRuntime
 from kubelite.node.kubelet import Kubelet
@@ -194,7 +196,9 @@ class Cluster:
             ClaimProtection(registry, volumes),
             VolumeProtection(registry, volumes),
             Provisioner(registry, provisioner, settings.volumes, str(settings.gateway)),
-            Reclaimer(registry, provisioner, settings.volumes),
+            Reclaimer(
+                registry, provisioner, settings.volumes, partial(remove_tree, self._client, self._images.kubelite)
+            ),
             HandMadeReclaimer(registry, volumes),
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),

@@ -111,10 +111,16 @@ class Reclaimer(Controller):
     name = "reclaimer"
 
     def __init__(
-        self, client: Client, recorder: Recorder, export: Path, now: Callable[[], datetime] | None = None
+        self,
+        client: Client,
+        recorder: Recorder,
+        export: Path,
+        remove: Callable[[Path], None] = shutil.rmtree,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         super().__init__(client, recorder, now)
         self._export = export
+        self._remove = remove
 
     def watches(self) -> Mapping[str, Mapper]:
         return {"persistentvolumes": own, "storageclasses": self._of_class}
@@ -169,7 +175,7 @@ class Reclaimer(Controller):
         if fate == "retain" or not path.exists():
             return
         if fate == "delete":
-            shutil.rmtree(path)
+            self._remove(path)
         else:
             path.rename(directories.archive_path(self._export, path.name))
 

@@ -6,8 +6,8 @@ from kubelite.node.pod_files import (
     Resolver,
     host_network_hosts,
     hostname_of,
-    kernel_hostname,
     hosts_of,
+    kernel_hostname,
     parse_resolver,
     resolver_of,
 )
