@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
@@ -37,6 +37,7 @@ class Verdict:
 
 
 SUCCESS = Verdict("success")
+Headers = Sequence[tuple[str, str]]
 
 
 class BadHandler(Exception):
@@ -73,7 +74,7 @@ async def run_tcp(container: Obj, action: Obj, address: str, seconds: float) -> 
 async def run_http(container: Obj, action: Obj, address: str, seconds: float) -> Verdict:
     """Any status from 200 to 399 is a success; a redirect to another host ends there, with a warning."""
     url = _url(container, action, address)
-    headers = {header["name"]: header["value"] for header in action.get("httpHeaders") or ()}
+    headers = [(header["name"], header["value"]) for header in action.get("httpHeaders") or ()]
     try:
         async with asyncio.timeout(seconds):
             response = await _follow(url, headers)
@@ -124,7 +125,7 @@ def _url(container: Obj, action: Obj, address: str) -> str:
     return f"{scheme}://{action.get('host') or address}:{port}{path if path.startswith('/') else '/' + path}"
 
 
-async def _follow(url: str, headers: Mapping[str, str]) -> Response:
+async def _follow(url: str, headers: Headers) -> Response:
     here = url
     for _ in range(REDIRECTS):
         response = await _get(here, headers)
@@ -137,7 +138,7 @@ async def _follow(url: str, headers: Mapping[str, str]) -> Response:
     raise ValueError(f"stopped after {REDIRECTS} redirects")
 
 
-async def _get(url: str, headers: Mapping[str, str]) -> Response:
+async def _get(url: str, headers: Headers) -> Response:
     parts = urlsplit(url)
     secure = _unverified() if parts.scheme == "https" else None
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=secure)
@@ -156,12 +157,22 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _request(host: str, target: str, headers: Mapping[str, str]) -> bytes:
-    standard = {"Host": host, "User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
-    given = {name.lower() for name in headers}
-    merged = {name: value for name, value in standard.items() if name.lower() not in given} | dict(headers)
-    lines = [f"GET {target or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in merged.items() if value)]
-    return "\r\n".join([*lines, "", ""]).encode()
+def _request(host: str, target: str, headers: Headers) -> bytes:
+    """The given headers, as often as they are given; of the request's own only the first counts, an empty one is none."""
+    first = {name.lower(): value for name, value in reversed(headers)}
+    own = {
+        "Host": first.get("host") or host,
+        "User-Agent": first.get("user-agent", USER_AGENT),
+        "Accept": "" if "accept" in first else "*/*",
+        "Connection": "" if "connection" in first else "close",
+    }
+    unsent = _OWN if first.get("accept") else {*_OWN, "accept"}
+    lines = [f"{name}: {value}" for name, value in own.items() if value]
+    lines += [f"{name}: {value}" for name, value in headers if name.lower() not in unsent]
+    return "\r\n".join([f"GET {target or '/'} HTTP/1.1", *lines, "", ""]).encode()
+
+
+_OWN = {"host", "user-agent", "content-length", "transfer-encoding", "trailer"}
 
 
 async def _response(reader: asyncio.StreamReader) -> Response:

@@ -69,6 +69,25 @@ async def test_http_request_is_a_probes() -> None:
     assert {"Host: web", "X-A: b", f"User-Agent: {USER_AGENT}"} <= set(lines)
 
 
+async def test_http_headers_are_sent_as_often_as_given_but_for_the_requests_own() -> None:
+    seen: list[str] = []
+    given = [
+        ("X-A", "1"),
+        ("x-a", "2"),
+        ("X-Empty", ""),
+        ("Accept", ""),
+        ("Host", ""),
+        ("User-Agent", "me"),
+        ("Trailer", "t"),
+    ]
+    headers = [{"name": name, "value": value} for name, value in given]
+    async with listening(answering("HTTP/1.1 200 OK\n\n", seen=seen)) as port:
+        await run_http(container(), {"port": port, "httpHeaders": headers}, HERE, 1)
+    sent = sorted(line.lower() for line in seen[0].split("\r\n")[1:] if line)
+    host = f"host: {HERE}:{port}"
+    assert sent == ["connection: close", host, "user-agent: me", "x-a: 1", "x-a: 2", "x-empty: "]
+
+
 async def test_redirect_is_followed_on_the_same_host_only() -> None:
     here = "HTTP/1.1 302 Found\nLocation: /next\n\n"
     async with listening(answering(here, "HTTP/1.1 200 OK\n\n")) as port:
