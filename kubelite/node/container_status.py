@@ -6,10 +6,19 @@ from typing import Any
 
 from kubelite.node.plan import restarts
 from kubelite.node.runtime import Container
-from kubelite.node.view import View, Waiting, container_entries, init_containers, is_finished, restarts_always
+from kubelite.node.view import (
+    View,
+    Waiting,
+    all_containers,
+    container_entries,
+    init_containers,
+    is_finished,
+    restarts_always,
+)
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
+MESSAGES_BYTES = 12 * 1024  # of all containers' termination messages
 NOT_LOCATED = "The container could not be located when the pod was terminated"
 LOST = "The container could not be located when the pod was deleted.  The container used to be Running"
 
@@ -81,21 +90,22 @@ def _old_status(pod: Obj, name: str) -> Obj | None:
 def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
     """(state, lastState)."""
     before, waiting = view.previous(name), view.waiting.get(name)
-    last = terminated(before) if before is not None else {}
+    room = MESSAGES_BYTES // len(all_containers(view.pod))
+    last = _terminated(before, room) if before is not None else {}
     if found is None or found.state == "created":
         return {"waiting": _as_obj(waiting) if waiting else _not_started(view)}, last
     if found.state == "running":
         return {"running": {"startedAt": meta.format_time(found.started_at)} if found.started_at else {}}, last
     if waiting is not None and not _is_over(view.pod) and restarts(view.pod, found):
-        return {"waiting": _as_obj(waiting)}, terminated(found)
-    return terminated(found), last
+        return {"waiting": _as_obj(waiting)}, _terminated(found, room)
+    return _terminated(found, room), last
 
 
-def terminated(dead: Container) -> Obj:
-    """The state of an exited container."""
+def _terminated(dead: Container, room: int) -> Obj:
+    """The state of an exited container, with so many bytes of its message."""
     state: dict[str, Any] = {"exitCode": dead.exit_code, "reason": _reason(dead)}
     if message := dead.message or (dead.error if dead.started_at is None else ""):
-        state["message"] = message
+        state["message"] = message.encode()[:room].decode(errors="ignore")
     for field, moment in (("startedAt", dead.started_at), ("finishedAt", dead.finished_at)):
         state[field] = meta.format_time(moment) if moment else None
     state["containerID"] = container_id(dead)

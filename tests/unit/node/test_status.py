@@ -47,6 +47,13 @@ def test_running_pod_is_ready_with_all_conditions_in_order() -> None:
     assert status["startTime"] == meta.format_time(NOW)
 
 
+def test_termination_messages_of_a_pod_share_their_room() -> None:
+    of = pod(*(container(name) for name in ("web", "b", "c", "d", "e")))
+    status = status_of(of, exited(message="é" * 2000))
+    message = status["containerStatuses"][-1]["state"]["terminated"]["message"]
+    assert message == "é" * (12 * 1024 // 5 // 2)
+
+
 def test_new_pod_waits_for_its_containers() -> None:
     status = status_of(pod(), sandboxes=())
     assert status["phase"] == "Pending"
