@@ -9,6 +9,7 @@ from typing import Any
 
 from kubelite.node.environment import ConfigError
 from kubelite.node.runtime import Image, Security
+from kubelite.node.seccomp import LOCAL
 from kubelite.node.view import full_name
 from kubelite.objects.meta import Obj
 
@@ -64,7 +65,7 @@ def _options(context: dict[str, Any]) -> tuple[str, ...]:
     if profile == "Unconfined":
         options.append("seccomp=unconfined")
     elif profile == "Localhost":
-        options.append(f"seccomp={context['seccompProfile'].get('localhostProfile', '')}")
+        options.append(f"{LOCAL}{context['seccompProfile'].get('localhostProfile', '')}")
     return tuple(options)
 
 

@@ -23,6 +23,7 @@ from kubelite.node.mounts import message_file, mounts_of
 from kubelite.node.plan import CreateSandbox, StartContainer
 from kubelite.node.pod_tasks import Abandoned
 from kubelite.node.runtime import SANDBOX, Container, ContainerSpec, EngineError, EngineGone, Image, NameTaken
+from kubelite.node.seccomp import with_profile
 from kubelite.node.services import Services
 from kubelite.node.view import field_path
 from kubelite.objects import meta
@@ -79,6 +80,7 @@ async def _create_container(worker: PodWorker, pod: Obj, spec: Obj, action: Star
     except ConfigError as error:
         raise _failure(services, pod, path, "CreateContainerConfigError", str(error)) from error
     try:
+        made = replace(made, security=with_profile(made.security))
         made = _with_free_name(services, made, pod, action.name, action.attempt)
         container_id = await create(services, made)
     except EngineGone:

@@ -115,6 +115,8 @@ def security(of: Obj, image: Image = IMAGE, **context: Any) -> Any:
 def test_container_is_not_confined_unless_asked() -> None:
     assert security(pod()).options == ("seccomp=unconfined",)
     assert security(pod(), seccompProfile={"type": "RuntimeDefault"}).options == ()
+    local = {"type": "Localhost", "localhostProfile": "audit.json"}
+    assert security(pod(), seccompProfile=local).options == ("seccomp=localhost/audit.json",)
     assert security(pod(), allowPrivilegeEscalation=False).options == ("no-new-privileges", "seccomp=unconfined")
 
 
