@@ -134,16 +134,17 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
     """A claim's volume; only `local` ones are given to the pod's group, as upstream has it."""
     take(pod, found, context.directory, context.find)
     spec = found.spec
+    read_only = found.read_only or "ro" in (spec.get("mountOptions") or ())
     if source := spec.get("nfs"):
         path = existing(source["path"]) if found.provisioned else nfs(source)
-        return Volume(path, found.read_only or bool(source.get("readOnly")))
+        return Volume(path, read_only or bool(source.get("readOnly")))
     if source := spec.get("hostPath"):
         volume = host_path(source)
         return Volume(volume.path, found.read_only, volume.create)
     if source := spec.get("local"):
         path = existing(source["path"]).resolve()
         _give(path, pod)
-        return Volume(path, found.read_only)
+        return Volume(path, read_only)
     if source := spec.get("csi"):
         raise VolumeError(_NO_DRIVER.format(source["driver"]))
     raise VolumeError("only persistent volumes of the types nfs, hostPath and local are supported")

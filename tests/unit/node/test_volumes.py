@@ -156,6 +156,14 @@ def test_what_another_machine_serves_is_not_mistaken_for_a_directory_of_this_one
     assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].path == tmp_path
 
 
+def test_mount_option_keeps_a_volume_from_being_written(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    for options, read_only in ((["ro", "noatime"], True), (["noatime"], False)):
+        spec = {"local": {"path": str(tmp_path)}, "mountOptions": options}
+        cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": spec}
+        assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].read_only == read_only
+
+
 def test_the_group_of_a_persistent_volume_is_told(cluster: Cluster, tmp_path: Path) -> None:
     annotations = {"pv.beta.kubernetes.io/gid": "777"}
     spec = {"nfs": {"server": "localhost", "path": str(tmp_path)}}
