@@ -13,7 +13,7 @@ from kubelite.node.seccomp import LOCAL
 from kubelite.node.view import full_name
 from kubelite.objects.meta import Obj
 
-_POD_WIDE = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile")
+_POD_WIDE = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile", "appArmorProfile")
 
 
 def effective_context(pod: Obj, container: Obj) -> dict[str, Any]:
@@ -66,6 +66,11 @@ def _options(context: dict[str, Any]) -> tuple[str, ...]:
         options.append("seccomp=unconfined")
     elif profile == "Localhost":
         options.append(f"{LOCAL}{context['seccompProfile'].get('localhostProfile', '')}")
+    match context.get("appArmorProfile"):
+        case {"type": "Unconfined"}:
+            options.append("apparmor=unconfined")
+        case {"type": "Localhost", "localhostProfile": name}:
+            options.append(f"apparmor={name}")
     return tuple(options)
 
 

@@ -54,7 +54,7 @@ def grpc(service: str) -> Obj:
     return {"grpc": {"port": probed.GRPC, "service": service}, "periodSeconds": 1}
 
 
-def test_probes_ask_with_headers_over_tls_and_by_grpc(kubelite: Namespace, tmp_path: Path) -> None:
+def test_probes_ask_by_tcp_with_headers_over_tls_and_by_grpc(kubelite: Namespace, tmp_path: Path) -> None:
     certificate, key = Authority(tmp_path).server_certificate(["probed.example"])
     made(kubelite, "configmaps", "ConfigMap", "program", data={"probed.py": Path(probed.__file__).read_text()})
     files = {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}
@@ -69,7 +69,8 @@ def test_probes_ask_with_headers_over_tls_and_by_grpc(kubelite: Namespace, tmp_p
         "readinessProbe": http("web", **right),
         "livenessProbe": http(probed.HTTPS, "HTTPS", **right),
     }
-    bare = container("bare", readinessProbe=http(probed.HTTP))
+    opened = {"tcpSocket": {"port": probed.HTTP}, "periodSeconds": 1, "failureThreshold": 60}
+    bare = container("bare", startupProbe=opened, readinessProbe=http(probed.HTTP))
     unserved = container("unserved", startupProbe=grpc("other") | {"failureThreshold": 60})
     volumes = [{"name": "program", "configMap": {"name": "program"}}, {"name": "tls", "secret": {"secretName": "tls"}}]
     create(kubelite, "probed", server, bare, unserved, volumes=volumes)

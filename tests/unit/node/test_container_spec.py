@@ -120,6 +120,19 @@ def test_container_is_not_confined_unless_asked() -> None:
     assert security(pod(), allowPrivilegeEscalation=False).options == ("no-new-privileges", "seccomp=unconfined")
 
 
+@pytest.mark.parametrize(
+    ("profile", "options"),
+    [
+        ({"type": "RuntimeDefault"}, ()),
+        ({"type": "Unconfined"}, ("apparmor=unconfined",)),
+        ({"type": "Localhost", "localhostProfile": "mine"}, ("apparmor=mine",)),
+    ],
+)
+def test_app_armor_profile_is_the_engines_to_load(profile: Obj, options: tuple[str, ...]) -> None:
+    of = pod(securityContext={"appArmorProfile": profile, "seccompProfile": {"type": "RuntimeDefault"}})
+    assert security(of).options == options
+
+
 def test_container_settings_win_over_the_pods() -> None:
     of = pod(securityContext={"runAsUser": 1, "runAsGroup": 2, "fsGroup": 3, "supplementalGroups": [4]})
     assert security(of).user == "1:2"
