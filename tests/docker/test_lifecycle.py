@@ -89,6 +89,15 @@ def test_up_waits_for_a_down_that_is_at_work(cluster: Cluster) -> None:
     assert lifecycle.status(cluster.settings).ready
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell has what it starts in the background ignore SIGINT, tests and the commands they start included."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_up_that_is_interrupted_or_loses_its_control_plane_says_so(cluster: Cluster) -> None:
     with cluster.begun("up", *cluster.options) as interrupted:
         eventually(lambda: lifecycle.running_pid(cluster.settings))

@@ -16,6 +16,7 @@ from kubelite.engine import images
 from kubelite.node import docker_streams as streams
 from kubelite.node.pod_network import connect_to_pod
 from kubelite.node.runtime import EngineError, NoSuchContainer
+from tests.docker.running_cluster import eventually
 
 LABELS = {"kubelite.cluster": "streams-test"}
 Run = Callable[..., Any]
@@ -169,7 +170,7 @@ async def test_attach_to_a_container_that_was_started_for_it_misses_nothing(engi
     command = ["sh", "-c", "echo early; read line; echo late"]
     container = engine.api.create_container(images.TOOLS, command, labels=LABELS, stdin_open=True)["Id"]
     engine.api.start(container)
-    next(iter(engine.api.logs(container, stream=True, follow=True)))
+    eventually(lambda: engine.api.logs(container))
     process = await streams.attach(engine, container, stdin=True, stdout=True, stderr=True, tty=False)
     await process.write(b"\n")
     assert await collect(process) == {1: b"early\nlate\n"}
