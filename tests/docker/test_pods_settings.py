@@ -101,7 +101,7 @@ def test_endings_are_told_by_file_by_log_and_by_the_kernel(kubelite: Namespace) 
         kubelite,
         "ends",
         ending("file", "echo noise; echo why >/tmp/why; exit 3", terminationMessagePath="/tmp/why", **from_log),
-        ending("log", "echo noise; echo why >&2; exit 4", **from_log),
+        ending("log", "{ echo noise; echo why; } >&2; exit 4", **from_log),
         ending("fine", "echo noise", **from_log),
         ending("hungry", "exec tail /dev/zero", resources={"limits": {"memory": "16Mi"}}),
         restartPolicy="Never",
