@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ParamSpec, TypeVar
 
 import docker
@@ -24,6 +24,7 @@ from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.node import docker_exec, docker_images, docker_json
 from kubelite.node.docker_events import watch_events
 from kubelite.node.docker_network import NetworkRefused, ensure_network
+from kubelite.node.oom_kills import OomKills
 from kubelite.node.runtime import (
     DISK_TOTAL,
     Container,
@@ -72,6 +73,7 @@ class DockerRuntime:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._pulls = ThreadPoolExecutor(PULLS, thread_name_prefix="engine-pull")
         self._images: dict[str, Image] = {}
+        self._ooms = OomKills()
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -85,9 +87,14 @@ class DockerRuntime:
 
     async def inspect(self, container_id: str) -> Container | None:
         try:
-            return docker_json.container(await self._call(self.client.inspect_container, container_id))
+            found = await self._call(self.client.inspect_container, container_id)
         except NoSuchContainer:
             return None
+        container = docker_json.container(found)
+        if container.state != "exited" or container.oom_killed:
+            return container
+        limited = bool(found["HostConfig"].get("Memory"))
+        return replace(container, oom_killed=self._ooms.ran_out(container_id, container.exit_code, limited=limited))
 
     def events(self) -> AsyncIterator[EngineEvent]:
         return watch_events(self._streaming, self._filter["label"])
@@ -102,9 +109,12 @@ class DockerRuntime:
         return str(answer["Id"])
 
     async def start(self, container_id: str) -> None:
+        self._ooms.starts(container_id)
         await self._call(self.client.start, container_id)
 
     async def kill(self, container_id: str, signal: str) -> None:
+        if signal == "SIGKILL":
+            self._ooms.forget(container_id)
         try:
             await self._call(self.client.kill, container_id, signal)
         except NoSuchContainer:
@@ -114,6 +124,7 @@ class DockerRuntime:
                 raise
 
     async def remove(self, container_id: str) -> None:
+        self._ooms.gone(container_id)
         try:
             await self._call(self.client.remove_container, container_id, force=True, v=True)
         except NoSuchContainer:
