@@ -1,6 +1,7 @@
 """Names of the clusters of test sessions, and the removal of those whose session was killed.
 
-A name tells the process it belongs to: `pytest-<place>-<pid>-<start>`. The place is the machine and its process
+A name tells the process it belongs to: `pytest-<place>-<pid>-<start>`, with `-<which>` behind it where a session has
+several. The place is the machine and its process
 namespace, so that a session on the other side of a shared engine is never taken for dead; the start time tells a
 process from a later one with the same number. Called by the pytest plugin.
 """
@@ -22,12 +23,12 @@ from kubelite.config import LABEL_CLUSTER, LABEL_HOME, Settings, home
 from kubelite.engine import find
 from kubelite.engine.find import Endpoint
 
-_NAME = re.compile(r"pytest-([0-9a-f]{4})-([0-9]+)-([0-9a-z]+)")
+_NAME = re.compile(r"pytest-([0-9a-f]{4})-([0-9]+)-([0-9a-z]+)(?:-[a-z0-9]+)?")
 
 
-def own_name() -> str:
-    """The name of this process's cluster."""
-    return f"pytest-{_place()}-{os.getpid()}-{_start(os.getpid())}"
+def own_name(which: str = "") -> str:
+    """The name of this process's cluster, or of the one of them that is called `which`."""
+    return "-".join(["pytest", _place(), str(os.getpid()), _start(os.getpid()), *([which] if which else [])])
 
 
 def is_abandoned(name: str) -> bool:

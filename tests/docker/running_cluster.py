@@ -21,6 +21,7 @@ import docker
 from kubelite.cli.client import Client
 from kubelite.config import LABEL_CLUSTER, LABEL_CONTAINER_NAME, LABEL_POD_NAME, LABEL_POD_NAMESPACE, Settings
 from kubelite.objects import meta
+from kubelite.testing.sessions import own_name
 
 Obj = dict[str, Any]
 T = TypeVar("T")
@@ -229,7 +230,7 @@ def whose(row: Obj) -> tuple[str, str, str]:
 
 
 def new_cluster(home: Path, **more: Any) -> Cluster:
-    settings = Settings(name=f"t{uuid.uuid4().hex[:6]}", home=home, pod_cidr=POD_CIDR)
+    settings = Settings(name=own_name(uuid.uuid4().hex[:6]), home=home, pod_cidr=POD_CIDR)
     return Cluster(settings, options=["--pod-cidr", str(POD_CIDR)], **more)
 
 

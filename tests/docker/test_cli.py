@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubelite.testing.sessions import own_name
 from tests.docker.commands import Commands, left_on_engine
 
-NAME = f"cli-{os.getpid()}"
+NAME = own_name("cli")
 KUBECTL = [[], ["--without-kubectl"]] if shutil.which("kubectl") else [["--without-kubectl"]]
 
 
@@ -86,7 +86,7 @@ def test_down_and_up_keep_objects_and_files(kubelite: Commands, directory: Path)
 
 
 def test_range_of_an_existing_cluster_can_not_change(kubelite: Commands, directory: Path) -> None:
-    told = kubelite("up", "--name", NAME, "--service-cidr", "10.1.0.0/16", code=1).stderr
+    told = kubelite("up", "--name", NAME, "--service-cidr", "10.200.0.0/16", code=1).stderr
     assert "was created with service range" in told
 
 

@@ -18,9 +18,10 @@ from kubelite.cli.daily import Daily
 from kubelite.config import Settings
 from kubelite.engine import packages
 from kubelite.engine.find import DEFAULT_SOCKET
+from kubelite.testing.sessions import own_name
 from tests.docker.commands import ROOT, left_on_engine
 
-NAME = f"compose-{os.getpid()}"
+NAME = own_name("compose")
 READY_SECONDS = 60.0
 POD = """\
 apiVersion: v1

@@ -43,6 +43,12 @@ def test_cluster_is_abandoned_when_its_process_has_gone(other: Any) -> None:
     assert sessions.is_abandoned(name)
 
 
+def test_sessions_may_have_several_clusters() -> None:
+    *_, start = (name := sessions.own_name("second")).removesuffix("-second").split("-")
+    assert not sessions.is_abandoned(name)
+    assert sessions.is_abandoned(name.replace(start, f"{int(start, 16) - 1:x}"))
+
+
 def test_killed_process_is_gone_before_its_parent_has_noticed(other: Any) -> None:
     name = name_of(other)
     other.kill()
