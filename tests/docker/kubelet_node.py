@@ -18,6 +18,7 @@ from kubelite.config import LABEL_CLUSTER, Settings
 from kubelite.engine.images import PAUSE
 from kubelite.lifecycle import prepare
 from kubelite.net.ipam import Allocator
+from kubelite.node import memory_volumes
 from kubelite.node.docker_network import remove_network
 from kubelite.node.docker_runtime import DockerRuntime, connect
 from kubelite.node.kubelet import Kubelet
@@ -26,6 +27,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.events import EventRecorder
 from kubelite.registry.registry import Registry
 from kubelite.store import Store
+from kubelite.testing.sessions import own_name
 
 PATIENCE = 60.0
 
@@ -35,7 +37,8 @@ class Node:
 
     def __init__(self, home: Path, name: str = "") -> None:
         self.engine: docker.APIClient = connect()
-        wanted = Settings(name=name or f"t{uuid.uuid4().hex[:6]}", home=home, pod_cidr=IPv4Network("172.29.0.0/16"))
+        name = name or own_name(uuid.uuid4().hex[:6])
+        wanted = Settings(name=name, home=home, pod_cidr=IPv4Network("172.29.0.0/16"))
         with contextlib.closing(docker.from_env()) as client:
             self.settings = prepare(wanted, client, print)
         self.registry = Registry(Store(":memory:"), self.settings)
@@ -90,6 +93,7 @@ class Node:
             with contextlib.suppress(docker.errors.APIError):
                 self.engine.remove_container(row["Id"], force=True, v=True)
         remove_network(self.engine, self.settings)
+        memory_volumes.remove(memory_volumes.directory_of(self.settings.name))
         shutil.rmtree(self.settings.directory, ignore_errors=True)
 
     # --- objects
