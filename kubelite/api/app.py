@@ -18,7 +18,7 @@ from kubelite.api.discovery import Discovery
 from kubelite.api.health import PATHS as HEALTH
 from kubelite.api.health import Check, Health
 from kubelite.api.metrics import PREFIX as METRICS
-from kubelite.api.metrics import Metrics, Usages
+from kubelite.api.metrics import Metrics
 from kubelite.api.negotiation import discovery_form
 from kubelite.api.openapi import OpenApi
 from kubelite.api.options import check_timeout, is_true
@@ -31,6 +31,7 @@ from kubelite.api.subresources import Subresources
 from kubelite.api.telemetry import Telemetry
 from kubelite.api.tokenrequest import TokenRequests
 from kubelite.api.watch import Watches
+from kubelite.objects.usage import Meter
 from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
@@ -85,7 +86,7 @@ class Api:
         registry: Registry,
         tokens: TokenAuthority,
         pods: Pods,
-        usages: Usages,
+        usages: Meter,
         ready: Mapping[str, Check],
         address: str,
     ) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from kubelite.api import selection
 from kubelite.api.answer import Answer, send
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.objects.usage import Meter, Usage
 from kubelite.registry.registry import Registry
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
@@ -23,36 +23,12 @@ PREFIX = f"/apis/{GROUP}/{VERSION}/"
 RESOURCES: Sequence[tuple[str, str, bool]] = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
 
 
-class Usage(Protocol):
-    """What a container used over the `window` seconds that ended `age` seconds ago."""
-
-    @property
-    def cpu(self) -> int:
-        """Nanocores."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes."""
-
-    @property
-    def window(self) -> float: ...
-
-    @property
-    def age(self) -> float: ...
-
-
-class Usages(Protocol):
-    async def of(self, pods: Iterable[Obj]) -> Mapping[str, Mapping[str, Usage]]:
-        """By pod uid and container name; containers that don't run are left out."""
-        ...
-
-
 class Metrics:
     """`answer` handles every path of the group."""
 
-    def __init__(self, registry: Registry, usages: Usages) -> None:
+    def __init__(self, registry: Registry, meter: Meter) -> None:
         self._registry = registry
-        self._usages = usages
+        self._meter = meter
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         if request.method not in ("GET", "HEAD"):
@@ -83,7 +59,7 @@ class Metrics:
 
     async def _pods(self, pods: Iterable[Obj]) -> list[Obj]:
         measured = list(pods)
-        found = await self._usages.of(measured)
+        found = await self._meter.of(measured)
         return [self._pod(pod, found[meta.uid(pod)]) for pod in measured if meta.uid(pod) in found]
 
     def _pod(self, pod: Obj, containers: Mapping[str, Usage]) -> Obj:
@@ -92,7 +68,7 @@ class Metrics:
 
     async def _nodes(self, nodes: Iterable[Obj]) -> list[Obj]:
         """A node's usage is that of everything kubelite runs on it."""
-        found = await self._usages.of(self._registry.list("pods"))
+        found = await self._meter.of(self._registry.list("pods"))
         on: dict[str, list[Usage]] = {}
         for pod in self._registry.list("pods"):
             on.setdefault(pod["spec"].get("nodeName") or "", []).extend(found.get(meta.uid(pod), {}).values())

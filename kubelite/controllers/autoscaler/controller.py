@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from kubelite.controllers.autoscaler.limits import History, decide
 from kubelite.controllers.autoscaler.proposal import Proposal, propose, target_of
-from kubelite.controllers.autoscaler.samples import Measured, Unmeasurable
+from kubelite.controllers.autoscaler.samples import Unmeasurable
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
 from kubelite.errors import StatusError, not_found
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import Selector, from_label_selector
+from kubelite.objects.usage import Measured, Meter
 from kubelite.registry.client import Client, Event, Recorder
 
 PERIOD = 15.0
@@ -24,10 +24,6 @@ _TARGETS = {
     ("apps", "StatefulSet"): "statefulsets",
     ("", "ReplicationController"): "replicationcontrollers",
 }
-
-
-class Meter(Protocol):
-    async def of(self, pods: Iterable[Obj]) -> Measured: ...
 
 
 class AutoscalerController(Controller):

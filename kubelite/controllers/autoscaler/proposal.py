@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from kubelite.controllers.autoscaler.samples import Measured, Samples, Unmeasurable, requests, take
+from kubelite.controllers.autoscaler.samples import Samples, Unmeasurable, requests, take
 from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
+from kubelite.objects.usage import Measured
 
 TOLERANCE = 0.1
 

@@ -8,35 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from kubelite.controllers import pods as podq
 from kubelite.objects import meta, quantity
 from kubelite.objects.meta import Obj
+from kubelite.objects.usage import Measured, Usage
 
 START_UP = timedelta(minutes=5)  # a pod's CPU says little before
 FIRST_READINESS = timedelta(seconds=30)  # a pod that wasn't ready until then has never been
-
-
-class Usage(Protocol):
-    """What a container used over the `window` seconds that ended `age` seconds ago."""
-
-    @property
-    def cpu(self) -> int:
-        """Nanocores."""
-
-    @property
-    def memory(self) -> int:
-        """Bytes."""
-
-    @property
-    def window(self) -> float: ...
-
-    @property
-    def age(self) -> float: ...
-
-
-Measured = Mapping[str, Mapping[str, Usage]]  # by pod uid and container name
 
 
 class Unmeasurable(Exception):
