@@ -44,7 +44,8 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     return errors
 
 
-def _row(workload: Obj, now: datetime) -> list[Any]:
+def cells(workload: Obj, now: datetime, selector: str) -> list[Any]:
+    """The row of a set of replicas, a ReplicationController's too."""
     spec, status = workload["spec"], workload.get("status") or {}
     return [
         meta.name(workload),
@@ -53,8 +54,25 @@ def _row(workload: Obj, now: datetime) -> list[Any]:
         status.get("readyReplicas", 0),
         age(workload, now),
         *container_cells(spec),
-        selector_cell(spec.get("selector")),
+        selector,
     ]
+
+
+COLUMNS = (
+    NAME_COLUMN,
+    Column("Desired", "integer", description="How many pods it wants."),
+    Column("Current", "integer", description="How many pods there are."),
+    Column("Ready", "integer", description="How many of them are ready."),
+    AGE_COLUMN,
+    *CONTAINER_COLUMNS,
+    SELECTOR_COLUMN,
+)
+STATUS_RULES = counts("replicas", parts=("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
+
+
+def status_replicas(workload: Obj) -> str:
+    """What the field selector `status.replicas` looks at."""
+    return str((workload.get("status") or {}).get("replicas", 0))
 
 
 REPLICA_SET = Kind(
@@ -66,23 +84,13 @@ REPLICA_SET = Kind(
     namespaced=True,
     short_names=("rs",),
     categories=("all",),
-    columns=(
-        NAME_COLUMN,
-        Column("Desired", "integer", description="How many pods it wants."),
-        Column("Current", "integer", description="How many pods there are."),
-        Column("Ready", "integer", description="How many of them are ready."),
-        AGE_COLUMN,
-        *CONTAINER_COLUMNS,
-        SELECTOR_COLUMN,
-    ),
-    row=_row,
+    columns=COLUMNS,
+    row=lambda workload, now: cells(workload, now, selector_cell(workload["spec"].get("selector"))),
     subresources=frozenset({"status", "scale"}),
     default=_default,
     validate=_validate,
-    subresource_rules={
-        "status": counts("replicas", parts=("fullyLabeledReplicas", "readyReplicas", "availableReplicas"))
-    },
-    fields={"status.replicas": lambda workload: str((workload.get("status") or {}).get("replicas", 0))},
+    subresource_rules={"status": STATUS_RULES},
+    fields={"status.replicas": status_replicas},
     initial_status=lambda workload: {"replicas": 0},
     warnings=workload_warnings,
 )
