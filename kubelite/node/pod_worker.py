@@ -15,32 +15,19 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from kubelite.errors import StatusError
+from kubelite.node import actions, shutdown, termination
 from kubelite.node import plan as planning
-from kubelite.node import shutdown, starter, termination
 from kubelite.node.admission import Rejection, rejected_status
 from kubelite.node.adoption import address_before, health_before, start_before, waiting_before
-from kubelite.node.environment import ConfigError
-from kubelite.node.images import StartFailure
 from kubelite.node.pod_disk import PodDisk
 from kubelite.node.pod_tasks import ActionTasks
 from kubelite.node.probes import Prober, Probers, Subject
 from kubelite.node.records import Records
-from kubelite.node.runtime import SANDBOX, Container, EngineError
+from kubelite.node.runtime import Container, EngineError
 from kubelite.node.services import Services, Signal
-from kubelite.node.status import PAST_DEADLINE, active_deadline, back_off_message, pod_status
+from kubelite.node.status import PAST_DEADLINE, active_deadline, pod_status
 from kubelite.node.termination_message import wants_logs_as_message, with_logs_as_message, with_message
-from kubelite.node.view import (
-    Ending,
-    Health,
-    View,
-    Waiting,
-    container_of,
-    field_path,
-    full_name,
-    is_finished,
-    is_host_network,
-)
-from kubelite.node.volume_payload import token_life, uses_tokens
+from kubelite.node.view import Ending, Health, View, container_of, is_finished
 from kubelite.node.waits import Waits
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -49,12 +36,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PINNED_ADDRESS = "kubelite.io/ip"
-ENGINE_RETRY = 1.0
 WRITE_RETRY = 1.0
-TOKEN_REFRESH = 0.8  # of a token's life
-SETUP = "setup"
-STOP = "stop"
 
 
 class PodWorker:
@@ -77,15 +59,15 @@ class PodWorker:
         self.stopping = False
         self.halted = asyncio.Event()  # it has ended for the shutdown of its node
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
+        self.tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
+        self.waiting = Waits()
+        self.sandbox_retry_at: datetime | None = None
+        self.ending: Ending | None = None
         self._before = before
         self._halting = False
         self._rejection = rejection
         self._last = pod
-        self._waiting = Waits()
         self._probers = Probers()
-        self._tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
-        self._sandbox_retry_at: datetime | None = None
-        self._ending: Ending | None = None
         self._replaced: set[str] = set()
         self._grace = termination.GraceClock(services.now)
         self._adopt(pod)
@@ -98,18 +80,18 @@ class PodWorker:
     def sources_changed(self) -> None:
         """An object that the pod's volumes, environment or claims show has changed: try at once what failed."""
         self.disk.sources_changed()
-        self._waiting.retry_now("CreateContainerConfigError")
+        self.waiting.retry_now("CreateContainerConfigError")
         self.wake()
 
     def spec_changed(self, old: Obj) -> None:
-        self._waiting.retry_changed(old, self.last)
+        self.waiting.retry_changed(old, self.last)
 
     def end_early(self, ending: Ending) -> None:
         """End the pod, which fails for that reason."""
         pod = self.pod()
-        if pod is None or self._ending is not None or self.stopping or is_finished(pod):
+        if pod is None or self.ending is not None or self.stopping or is_finished(pod):
             return
-        self._ending = ending
+        self.ending = ending
         self.services.recorder.event(pod, "Warning", ending.reason, ending.message)
         self.wake()
 
@@ -128,7 +110,7 @@ class PodWorker:
             return
         container = with_message(container)
         if wants_logs_as_message(self._last, container):
-            self._tasks.spawn(f"tail:{container.id}", self._tail(container))
+            self.tasks.spawn(f"tail:{container.id}", self._tail(container))
         else:
             self.records.put(container)
             self.wake()
@@ -174,7 +156,7 @@ class PodWorker:
 
     async def interruptible(self, work: Awaitable[T]) -> T:
         """Await something that the pod's end may cut short: Abandoned then."""
-        return await self._tasks.interruptible(work)
+        return await self.tasks.interruptible(work)
 
     def begin_probes(self, pod: Obj, spec: Obj, container: Container, was: Health | None = None) -> None:
         subject = Subject(pod, spec, container.id, self.address or self.services.host_address)
@@ -183,14 +165,14 @@ class PodWorker:
 
     def container_started(self, container: Container) -> None:
         """It runs and its postStart hook, if any, is done."""
-        self._waiting.pop(container.name, None)
+        self.waiting.pop(container.name, None)
         self._probers.hook_done(container.id)
         self.publish()
 
     @property
     def starts_nothing(self) -> bool:
         """It is to go, or to fail."""
-        return self.stopping or self._ending is not None
+        return self.stopping or self.ending is not None
 
     @property
     def last(self) -> Obj:
@@ -230,7 +212,7 @@ class PodWorker:
         finally:
             self.halted.set()
             self._probers.stop_all()
-            self._tasks.cancel()
+            self.tasks.cancel()
 
     def successor(self, containers: Iterable[Container]) -> PodWorker:
         """The worker that goes on where this one failed; who waits for the pod's end waits for that one's."""
@@ -253,9 +235,9 @@ class PodWorker:
             wake_at = self._check_deadline(pod, now)
             the_plan = planning.plan(self.view(pod), now)
             for action in the_plan.actions:
-                self._perform(pod, action)
+                actions.perform(self, pod, action)
             if self.disk.stale and self.disk.ready:
-                self._tasks.spawn("refresh", self.disk.refresh(pod, self.address))
+                actions.refresh_volumes(self, pod)
             self.publish()
             until = min(filter(None, (wake_at, the_plan.wake_at)), default=None)
             await self.signal.wait(max((until - self.services.now()).total_seconds(), 0) if until else None)
@@ -265,15 +247,15 @@ class PodWorker:
             pod=pod,
             sandboxes=self.records.sandboxes(),
             containers=self.records.by_name(),
-            waiting=self._waiting,
+            waiting=self.waiting,
             health=self._probers.health(),
-            busy=self._tasks.names,
+            busy=self.tasks.names,
             volumes_ready=self.disk.ready,
             setup_retry_at=self.disk.retry_at,
-            sandbox_retry_at=self._sandbox_retry_at,
+            sandbox_retry_at=self.sandbox_retry_at,
             address=self.address,
             host_address=self.services.host_address,
-            ending=self._ending,
+            ending=self.ending,
             replaced=frozenset(self._replaced),
         )
 
@@ -303,96 +285,23 @@ class PodWorker:
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""
         end = active_deadline(pod)
-        if end is None or self._ending is not None or is_finished(pod):
+        if end is None or self.ending is not None or is_finished(pod):
             return None
         if now < end:
             return end
-        self._ending = PAST_DEADLINE
+        self.ending = PAST_DEADLINE
         self.services.recorder.event(pod, "Normal", PAST_DEADLINE.reason, PAST_DEADLINE.message)
         return None
-
-    # --- actions -----------------------------------------------------------------------------------------------------
-
-    def _perform(self, pod: Obj, action: planning.Action) -> None:
-        match action:
-            case planning.SetUp():
-                self._tasks.spawn(SETUP, self._set_up(pod))
-            case planning.CreateSandbox():
-                self._tasks.spawn(SANDBOX, self._create_sandbox(pod, action))
-            case planning.StartContainer():
-                self._tasks.spawn(action.name, self._start_container(pod, action))
-            case planning.KillContainer():
-                self._tasks.spawn(action.container.name, self.stop_container(action.container, action.message))
-            case planning.HoldBack():
-                self._hold_back(pod, action)
-            case planning.Remove():
-                self._tasks.spawn(f"rm:{action.container.id}", self.remove(action.container.id))
-            case planning.StopPod():
-                self._tasks.spawn(STOP, termination.stop_finished(self, pod, self._ending))
-
-    async def _set_up(self, pod: Obj) -> None:
-        if not is_host_network(pod) and not self.address:
-            try:
-                self.address = self.services.addresses.allocate(self.uid, _pinned_address(pod))
-            except ValueError as error:
-                self._sandbox_failed(pod, error)
-                self.disk.put_off()
-                return
-        await self.disk.set_up(pod, self.address)
-        if self.disk.ready and uses_tokens(pod):
-            self._tasks.spawn("tokens", self._renew_tokens(pod))
-
-    async def _renew_tokens(self, pod: Obj) -> None:
-        await asyncio.sleep(token_life(pod) * TOKEN_REFRESH)
-        self.disk.stale = True
-
-    async def _create_sandbox(self, pod: Obj, action: planning.CreateSandbox) -> None:
-        services = self.services
-        if action.attempt:
-            message = "Pod sandbox changed, it will be killed and re-created."
-            services.recorder.event(pod, "Normal", "SandboxChanged", message)
-        try:
-            await starter.create_sandbox(self, pod, action)
-        except (EngineError, ConfigError) as error:
-            self._sandbox_failed(pod, error)
-            self._sandbox_retry_at = services.now() + timedelta(seconds=ENGINE_RETRY)
-            if "Address already in use" in str(error) and not _pinned_address(pod):
-                services.addresses.release(self.uid)
-                self.address, self.disk.ready = "", False
-        else:
-            # Which may have been the old sandbox's fault.
-            self._waiting.retry_now("CreateContainerError", "RunContainerError")
-
-    def _sandbox_failed(self, pod: Obj, error: Exception) -> None:
-        message = f"Failed to create pod sandbox: {error}"
-        self.services.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
-
-    async def _start_container(self, pod: Obj, action: planning.StartContainer) -> None:
-        spec = container_of(pod, action.name)
-        if spec is None:
-            return
-        try:
-            await starter.start_container(self, pod, spec, action)
-        except StartFailure as failure:
-            if failure.reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
-                path = field_path(pod, action.name)
-                self.services.recorder.event(pod, "Warning", "Failed", f"Error: {failure.reason}", path)
-            self._waiting[action.name] = Waiting(failure.reason, failure.message, failure.retry_at)
-
-    def _hold_back(self, pod: Obj, action: planning.HoldBack) -> None:
-        self._waiting[action.name] = Waiting("CrashLoopBackOff", back_off_message(pod, action), action.until)
-        text = f"Back-off restarting failed container {action.name} in pod {full_name(pod)}"
-        self.services.recorder.event(pod, "Warning", "BackOff", text, field_path(pod, action.name))
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _begin_end(self) -> None:
         """Nothing new is begun, and what was under way is done."""
         self.stopping = True
-        self._tasks.interrupt()
+        self.tasks.interrupt()
         self._probers.stop_all(keep_readiness=True)
         self.wake()
-        await self._tasks.settle({"tokens", "refresh"})
+        await self.tasks.settle(actions.BACKGROUND)
 
     async def _halt(self) -> None:
         await self._begin_end()
@@ -424,7 +333,7 @@ class PodWorker:
 
     def _adopt(self, pod: Obj) -> None:
         """Take over what an earlier kubelet left running: nothing is restarted for it."""
-        self._waiting |= waiting_before(pod)
+        self.waiting |= waiting_before(pod)
         address = address_before(pod, self.sandbox())
         if address and self.services.addresses.reserve(self.uid, address):
             self.address = address
@@ -435,7 +344,3 @@ class PodWorker:
         for container in self.records.all():
             if container.state == "exited":
                 self.records.put(with_message(container))
-
-
-def _pinned_address(pod: Obj) -> str:
-    return meta.annotations(pod).get(PINNED_ADDRESS, "")

@@ -11,7 +11,7 @@ from kubelite.node import kubelet, pod_worker
 from kubelite.node.runtime import SANDBOX
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Clock, Recorded
-from tests.unit.node.test_kubelet import Node
+from tests.unit.node.fake_node import Node
 
 
 @pytest.fixture
