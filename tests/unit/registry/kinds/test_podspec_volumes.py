@@ -1,0 +1,123 @@
+"""What is wrong with volumes and their mounts: each row changes a good pod and says what the API server answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubelite.objects.meta import Obj
+from tests.unit.registry.kinds.podspecs import LABEL, C, errors_of, pod, volumes, web
+
+MOUNTS = [
+    (
+        web(volumeMounts=[{"name": "x", "mountPath": "/x"}]),
+        [f'{C}.volumeMounts[0].name: Not found: "x"'],
+    ),
+    (
+        pod(
+            volumes=[{"name": "x"}],
+            containers=[{"name": "c", "image": "i", "volumeMounts": [{"name": "x"}]}],
+        ),
+        [f"{C}.volumeMounts[0].mountPath: Required value"],
+    ),
+    (
+        pod(
+            volumes=[{"name": "x"}],
+            containers=[
+                {
+                    "name": "c",
+                    "image": "i",
+                    "volumeMounts": [{"name": "x", "mountPath": "/m"}, {"name": "x", "mountPath": "/m"}],
+                }
+            ],
+        ),
+        [f'{C}.volumeMounts[1].mountPath: Invalid value: "/m": must be unique'],
+    ),
+    (
+        pod(
+            volumes=[{"name": "x"}],
+            containers=[
+                {"name": "c", "image": "i", "volumeMounts": [{"name": "x", "mountPath": "/m", "subPath": "../y"}]}
+            ],
+        ),
+        [f"{C}.volumeMounts.subPath: Invalid value: \"../y\": must not contain '..'"],
+    ),
+    (
+        pod(
+            volumes=[{"name": "x"}],
+            containers=[{"name": "c", "image": "i", "volumeDevices": [{"name": "x", "devicePath": "/dev/x"}]}],
+        ),
+        [
+            f'{C}.volumeDevices[0].name: Invalid value: "x": '
+            "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
+        ],
+    ),
+]
+
+
+V = "spec.volumes[0]"
+
+
+VOLUMES = [
+    (volumes({"emptyDir": {}}), [f"{V}.name: Required value"]),
+    (volumes({"name": "X"}), [f'{V}.name: Invalid value: "X": {LABEL}']),
+    (volumes({"name": "x"}, {"name": "x"}), ['spec.volumes[1].name: Duplicate value: "x"']),
+    (
+        volumes({"name": "x", "emptyDir": {}, "hostPath": {"path": "/x"}}),
+        [f"{V}.hostPath: Forbidden: may not specify more than 1 volume type"],
+    ),
+    (volumes({"name": "x", "hostPath": {}}), [f"{V}.hostPath.path: Required value"]),
+    (
+        volumes({"name": "x", "hostPath": {"path": "/x", "type": "Dir"}}),
+        [
+            f'{V}.hostPath.type: Unsupported value: "Dir": supported values: "", "BlockDevice", "CharDevice", '
+            '"Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"'
+        ],
+    ),
+    (volumes({"name": "x", "persistentVolumeClaim": {}}), [f"{V}.persistentVolumeClaim.claimName: Required value"]),
+    (volumes({"name": "x", "configMap": {}}), [f"{V}.configMap.name: Required value"]),
+    (
+        volumes({"name": "x", "secret": {"secretName": "s", "defaultMode": 999}}),
+        [f"{V}.secret.defaultMode: Invalid value: 999: must be a number between 0 and 0777 (octal), both inclusive"],
+    ),
+    (
+        volumes({"name": "x", "configMap": {"name": "c", "items": [{"key": "k", "path": "/abs"}]}}),
+        [f'{V}.configMap.items[0].path: Invalid value: "/abs": must be a relative path'],
+    ),
+    (
+        volumes({"name": "x", "nfs": {"server": "s", "path": "rel"}}),
+        [f'{V}.nfs.path: Invalid value: "rel": must be an absolute path'],
+    ),
+    (
+        volumes({"name": "x", "downwardAPI": {"items": [{"path": "p"}]}}),
+        [f"{V}.downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"],
+    ),
+    (
+        volumes(
+            {"name": "x", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "expirationSeconds": 60}}]}}
+        ),
+        [
+            f"{V}.projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 60: "
+            "may not specify a duration less than 10 minutes"
+        ],
+    ),
+    (
+        volumes(
+            {
+                "name": "x",
+                "projected": {
+                    "sources": [
+                        {"configMap": {"name": "a", "items": [{"key": "k", "path": "p"}]}},
+                        {"secret": {"name": "b", "items": [{"key": "k", "path": "p"}]}},
+                    ]
+                },
+            }
+        ),
+        [f'{V}.projected: Invalid value: "b": conflicting duplicate paths'],
+    ),
+    (volumes({"name": "x", "ephemeral": {}}), [f"{V}.ephemeral.volumeClaimTemplate: Required value"]),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), [*MOUNTS, *VOLUMES])
+def test_wrong_pod_is_refused_in_upstreams_words(given: Obj, expected: list[str]) -> None:
+    assert errors_of(given) == expected
