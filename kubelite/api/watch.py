@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -20,9 +21,11 @@ from kubelite.api.views import include_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
+from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.registry import Registry
 from kubelite.store import BACKLOG, Change, Expired, Stored, Watch
 
+DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.resource
 BOOKMARK_EVERY = 60.0
 CLOCK = 0.002  # seconds by which a timer may be early
 LONGEST = (1800, 3600)  # seconds of a watch that asks for no timeout: spread, so that not all come back at once
@@ -100,6 +103,47 @@ class Encoder:
         return msgspec.json.encode({"type": "BOOKMARK", "object": shown}) + b"\n"
 
 
+class View:
+    """What one watcher sees of the store's changes."""
+
+    def __init__(self, target: Target, chosen: Selection, encoder: Encoder, opened: int) -> None:
+        self._kind = target.kind
+        self._namespace = target.namespace
+        self._chosen = chosen
+        self._encoder = encoder
+        self._opened = opened  # the revision it began to follow at
+        self.over = False
+
+    @property
+    def resources(self) -> list[str]:
+        """A custom kind lives as long as its definition says the same."""
+        return [self._kind.resource] if self._kind.structural is None else [self._kind.resource, DEFINITIONS]
+
+    def existing(self, items: Iterable[Stored]) -> bytes:
+        chosen = self._chosen
+        return b"".join(self._encoder.line("ADDED", i) for i in items if chosen.everything or chosen.matches(i.object))
+
+    def lines(self, changes: Iterable[Change]) -> bytes:
+        """Up to where the kind ends."""
+        found = []
+        for change in changes:
+            if change.resource != self._kind.resource:
+                self.over = self.over or self._is_end(change)
+            elif not self.over and (event := selected(change, self._chosen, self._namespace)):
+                found.append(self._encoder.line(*event))
+        return b"".join(found)
+
+    def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        return self._encoder.bookmark(revision, initial_end=initial_end)
+
+    def _is_end(self, definition: Change) -> bool:
+        """As upstream takes down what served a definition that went or changed: clients have to look at it again."""
+        if definition.now.name != self._kind.resource or definition.revision <= self._opened:
+            return False
+        before = definition.before.object if definition.before else {}
+        return definition.type == "DELETED" or before.get("spec") != definition.now.object["spec"]
+
+
 class Watches:
     """Handler of the watch verb."""
 
@@ -113,20 +157,21 @@ class Watches:
         asked = options.watch_options(query)
         chosen = selection.of_query(kind, query)
         form = answer_form(request.headers.get("Accept", ""), tables=not asked.streaming_list)
-        encoder = Encoder(self._registry, kind, form, include_of(query))
+        encoder, store = Encoder(self._registry, kind, form, include_of(query)), self._registry.store
+        view = View(target, chosen, encoder, store.revision)
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
         try:
-            watch = self._registry.store.watch([kind.resource], asked.since, BACKLOG)
+            watch = store.watch(view.resources, asked.since, BACKLOG)
         except Expired:
             return await self._expired(request, response, asked)
         try:
-            initial = self._initial(target, chosen, encoder, asked)
+            initial = self._initial(target, view, asked)
             await response.prepare(request)
             if initial:
                 await response.write(initial)
-            await self._follow(response, watch, target.namespace, chosen, encoder, asked)
+            await self._follow(response, watch, view, asked)
         except (TimeoutError, ConnectionResetError):
             pass
         finally:
@@ -142,50 +187,37 @@ class Watches:
         await response.write(msgspec.json.encode({"type": "ERROR", "object": error.to_status()}) + b"\n")
         return response
 
-    def _initial(self, target: Target, chosen: Selection, encoder: Encoder, asked: WatchOptions) -> bytes:
+    def _initial(self, target: Target, view: View, asked: WatchOptions) -> bytes:
         """What is there already, as ADDED events; with no await since the subscription, so nothing is missed."""
         if not asked.initial:
             return b""
         store = self._registry.store
-        items = store.list(target.kind.resource, target.namespace)
-        lines = [encoder.line("ADDED", item) for item in items if chosen.everything or chosen.matches(item.object)]
-        if asked.streaming_list:
-            lines.append(encoder.bookmark(store.revision, initial_end=True))
-        return b"".join(lines)
+        existing = view.existing(store.list(target.kind.resource, target.namespace))
+        return existing + (view.bookmark(store.revision, initial_end=True) if asked.streaming_list else b"")
 
-    async def _follow(
-        self,
-        response: web.StreamResponse,
-        watch: Watch,
-        namespace: str | None,
-        chosen: Selection,
-        encoder: Encoder,
-        asked: WatchOptions,
-    ) -> None:
+    async def _follow(self, response: web.StreamResponse, watch: Watch, view: View, asked: WatchOptions) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + (asked.seconds or random.uniform(*LONGEST))
         mark = loop.time() + BOOKMARK_EVERY
         timer = loop.call_at(min(mark, end), watch.wake)
         try:
-            while (now := loop.time()) < end:
+            while (now := loop.time()) < end and not view.over:
                 if now >= mark:
                     mark = now + BOOKMARK_EVERY
-                    await self._bookmark(response, watch, encoder, asked)
+                    await self._bookmark(response, watch, view, asked)
                 if timer.when() <= now + CLOCK:
                     timer.cancel()
                     timer = loop.call_at(max(min(mark, end), now + CLOCK), watch.wake)
-                seen = (selected(change, chosen, namespace) for change in await watch.batch())
-                if lines := b"".join(encoder.line(*event) for event in seen if event is not None):
+                if lines := view.lines(await watch.batch()):
                     await response.write(lines)
-            await self._bookmark(response, watch, encoder, asked)
+            if not view.over:
+                await self._bookmark(response, watch, view, asked)
         except StopAsyncIteration:
             return
         finally:
             timer.cancel()
 
-    async def _bookmark(
-        self, response: web.StreamResponse, watch: Watch, encoder: Encoder, asked: WatchOptions
-    ) -> None:
+    async def _bookmark(self, response: web.StreamResponse, watch: Watch, view: View, asked: WatchOptions) -> None:
         """Unless something is waiting to be sent: a bookmark must not run ahead of it."""
         if asked.bookmarks and watch.idle:
-            await response.write(encoder.bookmark(self._registry.store.revision))
+            await response.write(view.bookmark(self._registry.store.revision))

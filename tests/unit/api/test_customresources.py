@@ -74,6 +74,32 @@ async def test_a_kind_comes_and_goes(call: Caller, declare: Declared) -> None:
     assert (await call.get(f"/apis/{GROUP}")).status == 404
 
 
+async def test_a_watch_ends_with_its_kind(call: Caller, declare: Declared) -> None:
+    await declare()
+    created = await make(call)
+    seen: list[tuple[str, str]] = []
+    async for event in call.watch(f"{TABS}?watch=1"):
+        seen.append((event["type"], event["object"]["metadata"]["name"]))
+        if event["type"] == "ADDED":
+            await declare.delete()
+    assert seen == [("ADDED", created["metadata"]["name"]), ("DELETED", created["metadata"]["name"])]
+
+
+async def test_a_watch_ends_when_its_definition_changes_but_not_for_what_was_before(
+    call: Caller, declare: Declared
+) -> None:
+    await declare()
+    start = (await make(call))["metadata"]["resourceVersion"]
+    seen = []
+    async for event in call.watch(f"{TABS}?watch=1"):
+        seen.append(event["type"])
+        await declare.change(version(), version("v2"))
+    assert seen == ["ADDED"]
+    await make(call, "two")
+    (event,) = await call.events(f"{TABS}?watch=1&resourceVersion={start}", 1)
+    assert event["object"]["metadata"]["name"] == "two"
+
+
 async def test_discovery_tells_of_it(call: Caller, declare: Declared) -> None:
     names = {"shortNames": ["ct"], "categories": ["all"]}
     await declare(version("v1beta1"), version(subresources={"status": {}}), names=names)
