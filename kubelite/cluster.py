@@ -41,7 +41,8 @@ from kubelite.controllers.expiry import EventExpiry
 from kubelite.controllers.garbage import GarbageCollector
 from kubelite.controllers.job import JobController, TtlAfterFinished
 from kubelite.controllers.loadbalancer import LoadBalancerController
-from kubelite.controllers.namespace import NamespaceController, NamespaceFurniture
+from kubelite.controllers.namespace import NamespaceController
+from kubelite.controllers.namespace_furniture import NamespaceFurniture
 from kubelite.controllers.nodelease import NodeLease
 from kubelite.controllers.nodelifecycle import NodeLifecycle
 from kubelite.controllers.podgc import PodGarbageCollector

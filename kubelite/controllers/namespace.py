@@ -1,20 +1,22 @@
-"""Namespaces: what every one holds from the start, and how one that is deleted is emptied.
+"""Empties a namespace that is deleted, tells what is still in it, then lets it go.
 
-After upstream's `pkg/controller/namespace`, `serviceaccounts_controller` and `rootcacertpublisher`.
+After upstream's `pkg/controller/namespace/deletion`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of
+from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
 
-ROOT_CA = "kube-root-ca.crt"
+FINALIZER = "kubernetes"
 
 # Owners before what they own, so that nothing is re-created while the namespace empties.
 _FIRST = (
@@ -28,49 +30,17 @@ _FIRST = (
     "services",
     "pods",
 )
-
-
-class NamespaceFurniture(Controller):
-    """The `default` service account and the CA's ConfigMap of each namespace."""
-
-    name = "serviceaccount-controller"
-
-    def __init__(
-        self, client: Client, recorder: Recorder, ca_pem: str, now: Callable[[], datetime] | None = None
-    ) -> None:
-        super().__init__(client, recorder, now)
-        self._ca_pem = ca_pem
-
-    def watches(self) -> Mapping[str, Mapper]:
-        return {
-            "namespaces": lambda event: [(None, meta.name(event.object))],
-            "serviceaccounts": lambda event: self._of(event, "default"),
-            "configmaps": lambda event: self._of(event, ROOT_CA),
-        }
-
-    @staticmethod
-    def _of(event: Event, name: str) -> Iterable[Key]:
-        return [(None, meta.namespace(event.object) or "")] if meta.name(event.object) == name else []
-
-    def reconcile(self, key: Key) -> None:
-        namespace = self.client.find("namespaces", *key)
-        if namespace is None or meta.is_terminating(namespace):
-            return
-        name = meta.name(namespace)
-        if self.client.find("serviceaccounts", name, "default") is None:
-            self.client.create("serviceaccounts", {"metadata": {"name": "default", "namespace": name}})
-        wanted = {"ca.crt": self._ca_pem}
-        present = self.client.find("configmaps", name, ROOT_CA)
-        if present is None:
-            annotation = {"kubernetes.io/description": "The CA that signs the API server's certificate."}
-            metadata = {"name": ROOT_CA, "namespace": name, "annotations": annotation}
-            self.client.create("configmaps", {"metadata": metadata, "data": wanted})
-        elif present.get("data") != wanted:
-            self.client.update("configmaps", {**meta.copy(present), "data": wanted})
+_DISCOVERED = ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered")
+_PARSED = (
+    *("NamespaceDeletionGroupVersionParsingFailure", "ParsedGroupVersions"),
+    "All legacy kube types successfully parsed",
+)
+_FAILURE, _CONTENT = "NamespaceDeletionContentFailure", "NamespaceContentRemaining"
+_HELD = "NamespaceFinalizersRemaining"
 
 
 class NamespaceController(Controller):
-    """Empties a terminating namespace, then lets it go."""
+    """One key per namespace."""
 
     name = "namespace-controller"
 
@@ -90,73 +60,79 @@ class NamespaceController(Controller):
 
     @staticmethod
     def _of_content(event: Event) -> Iterable[Key]:
-        return [(None, meta.namespace(event.object) or "")] if event.type == "DELETED" else []
+        """Nothing is left of an object, or less holds it than before."""
+        going = event.type == "DELETED" or meta.is_terminating(event.object)
+        return [(None, meta.namespace(event.object) or "")] if going else []
 
     def reconcile(self, key: Key) -> None:
         namespace = self.client.find("namespaces", *key)
-        if namespace is None or not meta.is_terminating(namespace):
+        if namespace is None or not meta.is_terminating(namespace) or not namespace["spec"].get("finalizers"):
             return
         custom = dict.fromkeys(kind.resource for kind in self.client.custom if kind.namespaced)
         plurals = [*custom, *self._plurals]
+        failures = self._delete(plurals, key[1])
+        left = {self._resource(plural): found for plural in plurals if (found := self.client.list(plural, key[1]))}
+        self._report(namespace, conditions(left, failures))
+        if not left:
+            self._release(self.client.get("namespaces", *key))
+
+    def _delete(self, plurals: Iterable[str], namespace: str) -> list[str]:
+        """What couldn't be deleted, in words."""
+        failures = []
         for plural in plurals:
-            for obj in self.client.list(plural, key[1]):
-                if not meta.is_terminating(obj):
-                    self.client.delete(plural, key[1], meta.name(obj), uid=meta.uid(obj), propagation="Background")
-        left = {plural: found for plural in plurals if (found := self.client.list(plural, key[1]))}
-        if left:
-            self._report(namespace, left)
-            return
-        current = self.client.get("namespaces", *key)
-        finalized = meta.copy(current)
-        finalized["spec"] = {**finalized.get("spec", {}), "finalizers": []}
-        self.client.finalize(finalized)
+            for obj in self.client.list(plural, namespace):
+                if meta.is_terminating(obj):
+                    continue
+                try:
+                    self.client.delete(plural, namespace, meta.name(obj), uid=meta.uid(obj), propagation="Background")
+                except StatusError as error:
+                    failures.append(error.message)
+        return failures
 
     def _resource(self, plural: str) -> str:
         """With its group, after a dot that is also there without one."""
         name = self._resources.get(plural, plural)
         return name if "." in name else f"{name}."
 
-    def _report(self, namespace: Obj, left: Mapping[str, list[Obj]]) -> None:
-        status = meta.copy(namespace).get("status") or {}
-        counts = ", ".join(
-            f"{self._resource(plural)} has {len(found)} resource instances" for plural, found in sorted(left.items())
-        )
-        finalizers: dict[str, int] = {}
-        for found in left.values():
-            for finalizer in (one for obj in found for one in obj["metadata"].get("finalizers") or ()):
-                finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
-        held = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(finalizers.items()))
-        conditions = [
-            (
-                "NamespaceDeletionDiscoveryFailure",
-                False,
-                "ResourcesDiscovered",
-                "All resources successfully discovered",
-            ),
-            (
-                "NamespaceDeletionGroupVersionParsingFailure",
-                False,
-                "ParsedGroupVersions",
-                "All legacy kube types successfully parsed",
-            ),
-            (
-                "NamespaceDeletionContentFailure",
-                False,
-                "ContentDeleted",
-                "All content successfully deleted, may be waiting on finalization",
-            ),
-            ("NamespaceContentRemaining", True, "SomeResourcesRemain", f"Some resources are remaining: {counts}"),
-            (
-                "NamespaceFinalizersRemaining",
-                bool(held),
-                "SomeFinalizersRemain" if held else "ContentHasNoFinalizers",
-                f"Some content in the namespace has finalizers remaining: {held}"
-                if held
-                else "All content-preserving finalizers finished",
-            ),
-        ]
+    def _report(self, namespace: Obj, found: Iterable[Obj]) -> None:
+        status = namespace.get("status") or {}
         listed = status.get("conditions")
-        for kind, true, reason, message in conditions:
-            new = {"type": kind, "status": "True" if true else "False", "reason": reason, "message": message}
-            listed = meta.with_condition(listed, new, self.now())
-        self.client.update("namespaces", {**meta.copy(namespace), "status": {**status, "conditions": listed}}, "status")
+        for condition in found:
+            listed = meta.with_condition(listed, condition, self.now())
+        new = {**meta.copy(namespace), "status": {**status, "conditions": listed}}
+        self.client.update("namespaces", new, "status")
+
+    def _release(self, namespace: Obj) -> None:
+        """Others may have finalizers of their own in the spec."""
+        spec = namespace["spec"]
+        kept = sorted({one for one in spec.get("finalizers") or () if one != FINALIZER})
+        self.client.finalize({**namespace, "spec": {**spec, "finalizers": kept}})
+
+
+def conditions(left: Mapping[str, Sequence[Obj]], failures: Sequence[str]) -> list[Obj]:
+    """What a terminating namespace's status says of what is `left` in it by resource. Pure."""
+    counts = ", ".join(sorted(f"{resource} has {len(found)} resource instances" for resource, found in left.items()))
+    held = Counter(one for found in left.values() for obj in found for one in obj["metadata"].get("finalizers") or ())
+    finalizers = ", ".join(sorted(f"{name} in {count} resource instances" for name, count in held.items()))
+    failed = f"Failed to delete all resource types, {len(failures)} remaining: {', '.join(sorted(failures))}"
+    return [
+        _no(*_DISCOVERED),
+        _no(*_PARSED),
+        _yes(_FAILURE, "ContentDeletionFailed", failed)
+        if failures
+        else _no(_FAILURE, "ContentDeleted", "All content successfully deleted, may be waiting on finalization"),
+        _yes(_CONTENT, "SomeResourcesRemain", f"Some resources are remaining: {counts}")
+        if left
+        else _no(_CONTENT, "ContentRemoved", "All content successfully removed"),
+        _yes(_HELD, "SomeFinalizersRemain", f"Some content in the namespace has finalizers remaining: {finalizers}")
+        if held
+        else _no(_HELD, "ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+    ]
+
+
+def _no(type: str, reason: str, message: str) -> Obj:
+    return {"type": type, "status": "False", "reason": reason, "message": message}
+
+
+def _yes(type: str, reason: str, message: str) -> Obj:
+    return {**_no(type, reason, message), "status": "True"}

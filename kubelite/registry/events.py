@@ -1,9 +1,8 @@
-"""The event recorder: writes core/v1 Events, counting up repeated ones (client-go's `tools/record`)."""
+"""The event recorder: writes core/v1 Events as client-go's `tools/record` does, from what the correlation leaves."""
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -12,12 +11,9 @@ from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client
+from kubelite.registry.event_correlation import Correlator, Observed, Said
 
 log = logging.getLogger(__name__)
-
-REMEMBERED = 4096
-
-_Key = tuple[str, str, str, str, str, str]
 
 
 class EventRecorder:
@@ -34,53 +30,50 @@ class EventRecorder:
         self._component = component
         self._host = host
         self._now = now
-        self._seen: OrderedDict[_Key, tuple[str, str]] = OrderedDict()
+        self._correlator = Correlator()
 
     def event(
         self, about: Obj, type: Literal["Normal", "Warning"], reason: str, message: str, field_path: str = ""
     ) -> None:
         """Record; a failure is logged, never raised: an event is a courtesy."""
-        key = (meta.uid(about) or meta.name(about), about["kind"], field_path, type, reason, message)
+        now, name = self._now(), meta.name(about)
+        source = (about["kind"], about.get("apiVersion"), meta.namespace(about), name, meta.uid(about))
+        said = Said(source, field_path, type, reason, message)
+        observed = self._correlator.observe(said, f"{name}.{int(now.timestamp() * 1e9):x}", now)
+        if not observed.wanted:
+            return
         try:
-            if not self._count_up(key):
-                self._create(key, about, type, reason, message, field_path)
+            if observed.count == 1 or not self._count_up(about, observed, now):
+                self._create(about, observed, now)
         except StatusError as error:
-            log.debug("event %s on %s not recorded: %s", reason, meta.name(about), error)
+            log.debug("event %s on %s not recorded: %s", reason, name, error)
 
-    def _count_up(self, key: _Key) -> bool:
-        where = self._seen.get(key)
-        old = self._client.find("events", *where) if where else None
+    def _count_up(self, about: Obj, observed: Observed, now: datetime) -> bool:
+        old = self._client.find("events", meta.namespace(about) or "default", observed.name)
         if old is None:
             return False
-        self._seen.move_to_end(key)
-        new = meta.copy(old)
-        new["count"] = old.get("count", 1) + 1
-        new["lastTimestamp"] = meta.format_time(self._now())
-        self._client.update("events", new)
+        counted = {"count": observed.count, "lastTimestamp": meta.format_time(now), "message": observed.said.message}
+        self._client.update("events", {**meta.copy(old), **counted})
         return True
 
-    def _create(self, key: _Key, about: Obj, type: str, reason: str, message: str, field_path: str) -> None:
-        now = self._now()
-        namespace = meta.namespace(about) or "default"
-        involved = meta.reference(about) | ({"fieldPath": field_path} if field_path else {})
+    def _create(self, about: Obj, observed: Observed, now: datetime) -> None:
+        said = observed.said
+        involved = meta.reference(about) | ({"fieldPath": said.field_path} if said.field_path else {})
         source = {"component": self._component} | ({"host": self._host} if self._host else {})
-        created = self._client.create(
+        self._client.create(
             "events",
             {
-                "metadata": {"name": f"{meta.name(about)}.{int(now.timestamp() * 1e9):x}", "namespace": namespace},
+                "metadata": {"name": observed.name, "namespace": meta.namespace(about) or "default"},
                 "involvedObject": involved,
-                "reason": reason,
-                "message": message,
+                "reason": said.reason,
+                "message": said.message,
                 "source": source,
-                "firstTimestamp": meta.format_time(now),
+                "firstTimestamp": meta.format_time(observed.first),
                 "lastTimestamp": meta.format_time(now),
-                "count": 1,
-                "type": type,
+                "count": observed.count,
+                "type": said.type,
                 "eventTime": None,
                 "reportingComponent": self._component,
                 "reportingInstance": self._host,
             },
         )
-        self._seen[key] = (namespace, meta.name(created))
-        while len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
