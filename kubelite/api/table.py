@@ -9,7 +9,6 @@ from typing import Any, Literal
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Column, Kind
-from kubelite.registry.printing import age
 
 Include = Literal["None", "Metadata", "Object"]
 META_V1 = "meta.k8s.io/v1"
@@ -30,7 +29,7 @@ def partial_metadata(obj: Obj, version: str = META_V1) -> Obj:
 
 
 def _row(kind: Kind, obj: Obj, now: datetime, include: Include, version: str) -> dict[str, Any]:
-    cells = kind.row(obj, now) if kind.row else [meta.name(obj), age(obj, now)]
+    cells = kind.row(obj, now) if kind.row else [meta.name(obj), obj["metadata"].get("creationTimestamp")]
     if include == "None":
         return {"cells": cells}
     return {"cells": cells, "object": obj if include == "Object" else partial_metadata(obj, version)}

@@ -32,6 +32,7 @@ class Column:
 
 NAME_COLUMN = Column("Name", format="name", description="Name is unique within a namespace.")
 AGE_COLUMN = Column("Age", description="Time since the object was created.")
+CREATED_COLUMN = Column("Created At", "date", description="When the object was created.")
 
 
 class Reader(Protocol):
@@ -93,8 +94,8 @@ class Kind:
     plural: str
     singular: str
     namespaced: bool
-    columns: Sequence[Column] = (NAME_COLUMN, AGE_COLUMN)
-    row: Callable[[Obj, datetime], list[Any]] | None = None  # cells in the order of `columns`; None: name and age
+    columns: Sequence[Column] = (NAME_COLUMN, CREATED_COLUMN)
+    row: Callable[[Obj, datetime], list[Any]] | None = None  # cells in the order of `columns`; None: name and creation
     short_names: Sequence[str] = ()
     categories: Sequence[str] = ()
     subresources: frozenset[str] = frozenset()  # of: status scale log exec attach portforward binding eviction ...

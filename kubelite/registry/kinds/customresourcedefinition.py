@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from kubelite.errors import FieldError, duplicate, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
-from kubelite.registry.kind import NAME_COLUMN, Column, Kind
+from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import customresource_schema
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
@@ -128,10 +127,6 @@ def _deleting(definition: Obj, now: datetime) -> None:
     status["conditions"] = [*kept, {**mark, "lastTransitionTime": meta.format_time(now)}]
 
 
-def _row(definition: Obj, now: datetime) -> list[Any]:
-    return [meta.name(definition), definition["metadata"].get("creationTimestamp")]
-
-
 CUSTOM_RESOURCE_DEFINITION = Kind(
     group="apiextensions.k8s.io",
     version="v1",
@@ -141,8 +136,6 @@ CUSTOM_RESOURCE_DEFINITION = Kind(
     namespaced=False,
     short_names=("crd", "crds"),
     categories=("api-extensions",),
-    columns=(NAME_COLUMN, Column("Created At", "date", description="When it was created.")),
-    row=_row,
     subresources=frozenset({"status"}),
     default=_default,
     prepare=_prepare,

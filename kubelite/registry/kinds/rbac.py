@@ -102,10 +102,6 @@ def _subject_errors(path: str, subject: Obj, namespaced: bool) -> list[FieldErro
     return errors
 
 
-def _role_row(role: Obj, now: datetime) -> list[Any]:
-    return [meta.name(role), role["metadata"].get("creationTimestamp", "")]
-
-
 def _binding_row(binding: Obj, now: datetime) -> list[Any]:
     role = binding["roleRef"]
     return [
@@ -123,7 +119,6 @@ def _subjects(binding: Obj, kind: str) -> list[str]:
     return [str(subject["name"]) for subject in named]
 
 
-_ROLE_COLUMNS = (NAME_COLUMN, Column("Created At", description="When the object was created."))
 _BINDING_COLUMNS = (
     NAME_COLUMN,
     Column("Role", description="The role that it grants."),
@@ -142,8 +137,6 @@ def _role_kind(kind: str, *, namespaced: bool) -> Kind:
         plural=f"{kind.lower()}s",
         singular=kind.lower(),
         namespaced=namespaced,
-        columns=_ROLE_COLUMNS,
-        row=_role_row,
         validate=_validate_role,
         name_rule="path",
         create_on_update=True,

@@ -110,6 +110,13 @@ async def test_a_kind_goes_its_way(call: Caller, kind: Any) -> None:
     assert (await call.delete(path, {"gracePeriodSeconds": 0})).status == 200
 
 
+async def test_kinds_without_columns_of_their_own_show_when_they_were_created(call: Caller) -> None:
+    path = "/api/v1/namespaces/default/limitranges"
+    created = (await call.post(path, {"metadata": {"name": "x"}, "spec": {"limits": []}})).json
+    answer = await call.get(path, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert answer.json["rows"][0]["cells"] == ["x", created["metadata"]["creationTimestamp"]]
+
+
 async def test_components_can_only_be_read(call: Caller) -> None:
     for component in components():
         call.registry.create("componentstatuses", component)

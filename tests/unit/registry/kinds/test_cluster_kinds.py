@@ -243,10 +243,6 @@ def test_binding_row_shows_role_and_subjects(cluster, now) -> None:
     assert ROLE_BINDING.row(made, now) == ["x", "Role/reader", "10s", "ann", "devs", "web/default"]
 
 
-def test_role_row_shows_the_time_of_creation(cluster, now) -> None:
-    assert ROLE.row(cluster.create(ROLE, {}), now) == ["x", "2026-11-23T12:00:00Z"]
-
-
 def test_wrong_binding_is_refused(cluster, refused) -> None:
     assert refused(
         lambda: cluster.create(CLUSTER_ROLE_BINDING, binding(subjects=[{"kind": "Robot", "name": "r"}]))

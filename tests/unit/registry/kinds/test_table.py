@@ -85,3 +85,10 @@ def test_namespaces_are_deleted_one_by_one() -> None:
 
 def test_unknown_kind_is_not_in_the_table() -> None:
     assert by_plural("gadgets") is by_kind("v1", "Gadget") is by_plural("pods", "apps") is None
+
+
+@pytest.mark.parametrize("plural", ["limitranges", "roles", "clusterroles", "customresourcedefinitions"])
+def test_kinds_without_columns_of_their_own_show_when_they_were_created(plural: str) -> None:
+    (kind,) = (kind for kind in KINDS if kind.plural == plural)
+    assert [(column.name, column.type) for column in kind.columns] == [("Name", "string"), ("Created At", "date")]
+    assert kind.row is None
