@@ -78,9 +78,12 @@ def _tcp_socket(path: str, action: Obj) -> Errors:
 
 def _sleep(path: str, action: Obj, grace: int) -> Errors:
     seconds = action.get("seconds", 0)
-    if 0 <= seconds <= grace:
+    if 0 < seconds <= grace:
         return []
-    text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+    text = (
+        f"must be greater than 0 and less than terminationGracePeriodSeconds ({grace}). "
+        "Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep."
+    )
     return [invalid_value(path, seconds, text)]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from kubelite.errors import duplicate, invalid_value, required
+from kubelite.errors import duplicate, invalid_value, required, too_long
 from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.podspec_rules import Errors, descending_path, one_of, user_id, within
 
 _SYSCTL_SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
 _SYSCTL = rf"^({_SYSCTL_SEGMENT}[\./])*{_SYSCTL_SEGMENT}$"
 _SYSCTL_TEXT = f"must have at most 253 characters and match regex {_SYSCTL}"
+_APPARMOR_NAME_MAX = 4095
 _NET_PREFIX = "net."
 _IPC_PREFIXES = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
 
@@ -81,6 +82,11 @@ def _profile(path: str, profile: Obj, what: str) -> Errors:
     if kind != "Localhost":
         text = f"can only be set when {what} type is Localhost"
         return errors if local is None else [*errors, invalid_value(at, local, text)]
-    if local is None:
+    if local is None or (what == "AppArmor" and local == ""):
         return [*errors, required(at, f"must be set when {what} type is Localhost")]
-    return errors + (descending_path(at, local) if what == "seccomp" else [])
+    return errors + (descending_path(at, local) if what == "seccomp" else _apparmor_name(at, local))
+
+
+def _apparmor_name(path: str, name: str) -> Errors:
+    errors = [invalid_value(path, name, "must not be padded with whitespace")] if name != name.strip() else []
+    return errors + ([too_long(path, _APPARMOR_NAME_MAX)] if len(name) > _APPARMOR_NAME_MAX else [])

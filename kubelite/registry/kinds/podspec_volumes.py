@@ -32,6 +32,7 @@ _HOST_PATH_TYPES = (
     "Socket",
 )
 _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_RECURSIVE_READ_ONLY = ("Disabled", "Enabled", "IfPossible")
 _MORE_THAN_ONE = "may not specify more than 1 volume type"
 _TOKEN_SECONDS = (10 * 60, 2**32)
 
@@ -136,7 +137,7 @@ def _projected(path: str, source: Obj) -> Errors:
                     errors.append(invalid_value(path, subject, "conflicting duplicate paths"))
                 taken |= {target} if target else set()
         if len(given) > 1:
-            errors.append(forbidden_field(at, _MORE_THAN_ONE))
+            errors.append(forbidden_field(at, f"{_MORE_THAN_ONE} per source"))
     return errors
 
 
@@ -255,11 +256,25 @@ def _mount_options(path: str, at: str, mount: Obj, container: Obj) -> Errors:
     if propagation == "Bidirectional" and not (container.get("securityContext") or {}).get("privileged"):
         text = "Bidirectional mount propagation is available only to privileged containers"
         errors.append(forbidden_field(f"{path}.mountPropagation", text))
+    return errors + _recursive_read_only(f"{path}.recursiveReadOnly", mount)
+
+
+def _recursive_read_only(path: str, mount: Obj) -> Errors:
+    wish = mount.get("recursiveReadOnly")
+    errors = within(path, wish, _RECURSIVE_READ_ONLY)
+    if errors or wish in (None, "Disabled"):
+        return errors
+    if not mount.get("readOnly"):
+        errors.append(forbidden_field(path, "may only be specified when readOnly is true"))
+    if mount.get("mountPropagation") not in (None, "None"):
+        text = "may only be specified when mountPropagation is None or not specified"
+        errors.append(forbidden_field(path, text))
     return errors
 
 
 def devices(path: str, container: Obj, known: Mapping[str, Obj]) -> Errors:
     """A container's volumeDevices: raw block devices from claims."""
+    mounted = {mount.get("name"): mount.get("mountPath") for mount in container.get("volumeMounts") or ()}
     errors: Errors = []
     names: set[str] = set()
     paths: set[str] = set()
@@ -279,4 +294,9 @@ def devices(path: str, container: Obj, known: Mapping[str, Obj]) -> Errors:
             taken.add(value)
         if no_backsteps(at, target):
             errors.append(invalid_value(f"{at}.devicePath", target, "can not contain backsteps ('..')"))
+        if name in mounted:
+            errors.append(invalid_value(f"{at}.name", name, "must not already exist in volumeMounts"))
+        if target in mounted.values():
+            text = "must not already exist as a path in volumeMounts"
+            errors.append(invalid_value(f"{at}.devicePath", target, text))
     return errors

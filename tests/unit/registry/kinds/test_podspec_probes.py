@@ -8,6 +8,10 @@ from kubelite.objects.meta import Obj
 from tests.unit.registry.kinds.podspecs import PORT_RANGE, C, errors_of, web
 
 ONE_HANDLER = "may not specify more than 1 handler type"
+SLEEP = (
+    "must be greater than 0 and less than terminationGracePeriodSeconds (30). "
+    "Enable AllowPodLifecycleSleepActionZeroValue feature gate for zero sleep."
+)
 
 
 PROBES = [
@@ -46,11 +50,13 @@ PROBES = [
     ),
     (
         web(lifecycle={"preStop": {"sleep": {"seconds": 31}}}),
-        [
-            f"{C}.lifecycle.preStop.sleep: Invalid value: 31: "
-            "must be non-negative and less than terminationGracePeriodSeconds (30)"
-        ],
+        [f"{C}.lifecycle.preStop.sleep: Invalid value: 31: {SLEEP}"],
     ),
+    (
+        web(lifecycle={"preStop": {"sleep": {"seconds": 0}}}),
+        [f"{C}.lifecycle.preStop.sleep: Invalid value: 0: {SLEEP}"],
+    ),
+    (web(lifecycle={"preStop": {"sleep": {"seconds": 30}}}), []),
 ]
 
 

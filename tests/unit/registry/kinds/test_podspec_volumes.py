@@ -2,12 +2,80 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kubelite.objects.meta import Obj
 from tests.unit.registry.kinds.podspecs import LABEL, C, errors_of, pod, volumes, web
 
+
+def mounting(*mounts: Obj, **container: Any) -> Obj:
+    """A pod with a volume and a claim, which its container mounts."""
+    known = [{"name": "x"}, {"name": "pvc", "persistentVolumeClaim": {"claimName": "c"}}]
+    return pod(volumes=known, containers=[{"name": "c", "image": "i", "volumeMounts": list(mounts), **container}])
+
+
+X = {"name": "x", "mountPath": "/x"}
 MOUNTS = [
+    (
+        mounting(X | {"subPath": "/etc"}),
+        [f'{C}.volumeMounts.subPath: Invalid value: "/etc": must be a relative path'],
+    ),
+    (
+        mounting(X | {"subPathExpr": "$(A)/../b"}),
+        [f"{C}.volumeMounts.subPathExpr: Invalid value: \"$(A)/../b\": must not contain '..'"],
+    ),
+    (
+        mounting(X | {"subPath": "a", "subPathExpr": "b"}),
+        [
+            f'{C}.volumeMounts[0].subPathExpr: Invalid value: "b": subPathExpr and subPath are mutually exclusive',
+        ],
+    ),
+    (
+        mounting(X | {"mountPropagation": "Shared"}),
+        [
+            f'{C}.volumeMounts.mountPropagation: Unsupported value: "Shared": '
+            'supported values: "Bidirectional", "HostToContainer", "None"'
+        ],
+    ),
+    (
+        mounting(X | {"mountPropagation": "Bidirectional"}),
+        [
+            f"{C}.volumeMounts.mountPropagation: Forbidden: "
+            "Bidirectional mount propagation is available only to privileged containers"
+        ],
+    ),
+    (
+        mounting(X | {"mountPropagation": "Bidirectional"}, securityContext={"privileged": True}),
+        [],
+    ),
+    (mounting(X | {"recursiveReadOnly": "Disabled"}), []),
+    (mounting(X | {"recursiveReadOnly": "IfPossible", "readOnly": True}), []),
+    (
+        mounting(X | {"recursiveReadOnly": "Enabled", "mountPropagation": "HostToContainer"}),
+        [
+            f"{C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true",
+            f"{C}.volumeMounts.recursiveReadOnly: Forbidden: "
+            "may only be specified when mountPropagation is None or not specified",
+        ],
+    ),
+    (
+        mounting(X | {"recursiveReadOnly": "Yes"}),
+        [
+            f'{C}.volumeMounts.recursiveReadOnly: Unsupported value: "Yes": '
+            'supported values: "Disabled", "Enabled", "IfPossible"'
+        ],
+    ),
+    (
+        mounting({"name": "pvc", "mountPath": "/d"}, volumeDevices=[{"name": "pvc", "devicePath": "/d"}]),
+        [
+            f'{C}.volumeMounts[0].name: Invalid value: "pvc": must not already exist in volumeDevices',
+            f'{C}.volumeMounts[0].mountPath: Invalid value: "/d": must not already exist as a path in volumeDevices',
+            f'{C}.volumeDevices[0].name: Invalid value: "pvc": must not already exist in volumeMounts',
+            f'{C}.volumeDevices[0].devicePath: Invalid value: "/d": must not already exist as a path in volumeMounts',
+        ],
+    ),
     (
         web(volumeMounts=[{"name": "x", "mountPath": "/x"}]),
         [f'{C}.volumeMounts[0].name: Not found: "x"'],
@@ -115,6 +183,64 @@ VOLUMES = [
         [f'{V}.projected: Invalid value: "b": conflicting duplicate paths'],
     ),
     (volumes({"name": "x", "ephemeral": {}}), [f"{V}.ephemeral.volumeClaimTemplate: Required value"]),
+    (
+        volumes(
+            {"name": "x", "projected": {"sources": [{"secret": {"name": "s"}, "configMap": {"name": "c"}}]}},
+        ),
+        [f"{V}.projected.sources[0]: Forbidden: may not specify more than 1 volume type per source"],
+    ),
+    (
+        volumes({"name": "x", "projected": {"sources": [{"serviceAccountToken": {"path": "../t"}}]}}),
+        [f"{V}.projected.path: Invalid value: \"../t\": must not contain '..'"],
+    ),
+    (
+        volumes({"name": "x", "configMap": {"name": "c", "items": [{"key": "k", "path": "..data"}]}}),
+        [f"{V}.configMap.items[0].path: Invalid value: \"..data\": must not start with '..'"],
+    ),
+    (
+        volumes({"name": "x", "secret": {"secretName": "c", "items": [{"key": "", "path": "p", "mode": -1}]}}),
+        [
+            f"{V}.secret.items[0].key: Required value",
+            f"{V}.secret.items[0].mode: Invalid value: -1: must be a number between 0 and 0777 (octal), both inclusive",
+        ],
+    ),
+    (
+        volumes(
+            {
+                "name": "x",
+                "downwardAPI": {
+                    "items": [
+                        {
+                            "path": "p",
+                            "fieldRef": {"fieldPath": "metadata.name"},
+                            "resourceFieldRef": {"containerName": "c", "resource": "limits.cpu"},
+                        }
+                    ]
+                },
+            }
+        ),
+        [
+            f'{V}.downwardAPI: Invalid value: "resource": '
+            "fieldRef and resourceFieldRef can not be specified simultaneously"
+        ],
+    ),
+    (
+        volumes(
+            {"name": "x", "downwardAPI": {"items": [{"path": "p", "resourceFieldRef": {"resource": "limits.cpu"}}]}}
+        ),
+        [f"{V}.downwardAPI.resourceFieldRef.containerName: Required value"],
+    ),
+    (
+        volumes({"name": "x", "downwardAPI": {"items": [{"path": "p", "fieldRef": {"fieldPath": "status.podIP"}}]}}),
+        [
+            f'{V}.downwardAPI.fieldRef.fieldPath: Unsupported value: "status.podIP": supported values: '
+            '"metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"'
+        ],
+    ),
+    (
+        volumes({"name": "x", "emptyDir": {"sizeLimit": "-1"}}),
+        [f"{V}.emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity"],
+    ),
 ]
 
 
