@@ -67,7 +67,7 @@ def _is_being_replaced(view: View, found: Container | None) -> bool:
     if found.state == "created":
         return view.previous(found.name) is not None
     ended_by_us = found.state == "exited" and found.id in view.replaced
-    return ended_by_us and found.name not in view.waiting and restarts(view.pod, found)
+    return ended_by_us and found.name not in view.waiting and restarts(view, found)
 
 
 def _is_over(pod: Obj) -> bool:
@@ -96,7 +96,7 @@ def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
         return {"waiting": _as_obj(waiting) if waiting else _not_started(view)}, last
     if found.state == "running":
         return {"running": {"startedAt": meta.format_time(found.started_at)} if found.started_at else {}}, last
-    if waiting is not None and not _is_over(view.pod) and restarts(view.pod, found):
+    if waiting is not None and not _is_over(view.pod) and restarts(view, found):
         return {"waiting": _as_obj(waiting)}, _terminated(found, room)
     return _terminated(found, room), last
 
@@ -104,7 +104,7 @@ def _state(view: View, name: str, found: Container | None) -> tuple[Obj, Obj]:
 def _terminated(dead: Container, room: int) -> Obj:
     """The state of an exited container, with so many bytes of its message."""
     state: dict[str, Any] = {"exitCode": dead.exit_code, "reason": _reason(dead)}
-    if message := dead.message or (dead.error if dead.started_at is None else ""):
+    if message := ": ".join(filter(None, (dead.error if dead.started_at is None else "", dead.message))):
         state["message"] = message.encode()[:room].decode(errors="ignore")
     for field, moment in (("startedAt", dead.started_at), ("finishedAt", dead.finished_at)):
         state[field] = meta.format_time(moment) if moment else None
@@ -140,7 +140,7 @@ def _is_started(view: View, spec: Obj, found: Container | None) -> bool:
     if found is None or found.state != "running":
         return False
     if spec in init_containers(view.pod) and not restarts_always(spec):
-        return False
+        return True
     return view.health_of(found).started
 
 

@@ -21,7 +21,7 @@ from kubelite.objects.meta import Obj
 
 BODY_LIMIT = 10 * 1024
 REDIRECTS = 10
-USER_AGENT = f"kube-probe/{'.'.join(KUBERNETES_VERSION.lstrip('v').split('.')[:2])}"
+CONNECT_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ Headers = Sequence[tuple[str, str]]
 
 class BadHandler(Exception):
     """The handler can't be carried out as written (no such named port)."""
+
+
+class HttpFailed(Exception):
+    """No answer came; the text is Go's."""
+
+
+class NoTls(HttpFailed):
+    """What answered speaks plain HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +81,11 @@ async def run_tcp(container: Obj, action: Obj, address: str, seconds: float) -> 
 
 async def run_http(container: Obj, action: Obj, address: str, seconds: float) -> Verdict:
     """Any status from 200 to 399 is a success; a redirect to another host ends there, with a warning."""
-    url = _url(container, action, address)
     headers = [(header["name"], header["value"]) for header in action.get("httpHeaders") or ()]
     try:
-        async with asyncio.timeout(seconds):
-            response = await _follow(url, headers)
-    except TimeoutError:
-        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-        return Verdict("failure", f'Get "{url}": {why}')
-    except (OSError, EOFError, ValueError) as error:
-        return Verdict("failure", f'Get "{url}": {_http_error(url, error)}')
+        response = await fetch(url_of(container, action, address), headers, seconds, agent("probe"))
+    except HttpFailed as error:
+        return Verdict("failure", str(error))
     if not 200 <= response.status < 400:
         return Verdict("failure", f"HTTP probe failed with statuscode: {response.status}")
     if response.status >= 300:
@@ -118,17 +121,41 @@ def port_number(container: Obj, port: int | str) -> int:
     raise BadHandler(f"couldn't find port: {port}")
 
 
-def _url(container: Obj, action: Obj, address: str) -> str:
+def agent(purpose: str) -> str:
+    """The user agent of the kubelet's own requests."""
+    return f"kube-{purpose}/{'.'.join(KUBERNETES_VERSION.lstrip('v').split('.')[:2])}"
+
+
+def url_of(container: Obj, action: Obj, address: str) -> str:
     scheme = (action.get("scheme") or "HTTP").lower()
     path = action.get("path") or "/"
     port = port_number(container, action["port"])
     return f"{scheme}://{action.get('host') or address}:{port}{path if path.startswith('/') else '/' + path}"
 
 
-async def _follow(url: str, headers: Headers) -> Response:
+async def fetch(url: str, headers: Headers, seconds: float | None, user_agent: str) -> Response:
+    """The answer, after redirects within the host; HttpFailed when there is none."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _follow(url, headers, user_agent)
+    except TimeoutError as error:
+        why = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        raise HttpFailed(f'Get "{url}": {why}') from error
+    except ssl.SSLError as error:
+        if error.reason in _PLAIN_ANSWER:
+            raise NoTls(f'Get "{url}": http: server gave HTTP response to HTTPS client') from error
+        raise HttpFailed(f'Get "{url}": {error.reason or error}') from error
+    except (OSError, EOFError, ValueError) as error:
+        raise HttpFailed(f'Get "{url}": {_http_error(url, error)}') from error
+
+
+_PLAIN_ANSWER = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
+
+
+async def _follow(url: str, headers: Headers, user_agent: str) -> Response:
     here = url
     for _ in range(REDIRECTS):
-        response = await _get(here, headers)
+        response = await _get(here, headers, user_agent)
         target = urljoin(here, response.headers.get("location", ""))
         if not 300 <= response.status < 400 or target == here:
             return response
@@ -138,12 +165,14 @@ async def _follow(url: str, headers: Headers) -> Response:
     raise ValueError(f"stopped after {REDIRECTS} redirects")
 
 
-async def _get(url: str, headers: Headers) -> Response:
+async def _get(url: str, headers: Headers, user_agent: str) -> Response:
     parts = urlsplit(url)
     secure = _unverified() if parts.scheme == "https" else None
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=secure)
+    async with asyncio.timeout(CONNECT_TIMEOUT):
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=secure)
     try:
-        writer.write(_request(parts.netloc, f"{parts.path}{'?' + parts.query if parts.query else ''}", headers))
+        target = f"{parts.path}{'?' + parts.query if parts.query else ''}"
+        writer.write(_request(parts.netloc, target, headers, user_agent))
         await writer.drain()
         return await _response(reader)
     finally:
@@ -157,12 +186,12 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _request(host: str, target: str, headers: Headers) -> bytes:
+def _request(host: str, target: str, headers: Headers, user_agent: str) -> bytes:
     """The given headers, as often as they are given; of the request's own only the first counts, an empty one is none."""
     first = {name.lower(): value for name, value in reversed(headers)}
     own = {
         "Host": first.get("host") or host,
-        "User-Agent": first.get("user-agent", USER_AGENT),
+        "User-Agent": first.get("user-agent", user_agent),
         "Accept": "" if "accept" in first else "*/*",
         "Connection": "" if "connection" in first else "close",
     }
@@ -194,8 +223,6 @@ async def _response(reader: asyncio.StreamReader) -> Response:
 def _http_error(url: str, error: Exception) -> str:
     if isinstance(error, EOFError):
         return "EOF"
-    if isinstance(error, ssl.SSLError):
-        return str(error.reason or error)
     if isinstance(error, ConnectionResetError):
         return "read: connection reset by peer"
     if isinstance(error, OSError):

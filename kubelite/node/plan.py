@@ -53,7 +53,8 @@ class StartContainer:
 @dataclass(frozen=True, slots=True)
 class KillContainer:
     container: Container
-    message: str
+    message: str  # of the Killing event; "" for the usual one
+    probe: str = ""  # whose failure is the reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def is_done(view: View) -> bool:
     if restart_policy(view.pod) == "Always":
         return False
     regular = [view.latest(container["name"]) for container in regular_containers(view.pod)]
-    return all(found is not None and found.state == "exited" and not restarts(view.pod, found) for found in regular)
+    return all(found is not None and found.state == "exited" and not restarts(view, found) for found in regular)
 
 
 def _init_failed_for_good(view: View) -> bool:
@@ -138,9 +139,10 @@ def _init_failed_for_good(view: View) -> bool:
     )
 
 
-def restarts(pod: Obj, dead: Container) -> bool:
-    """Whether the policy brings an exited container back."""
-    if is_sidecar(pod, dead.name):
+def restarts(view: View, dead: Container) -> bool:
+    """Whether an exited container comes back: as the policy says, or because it was ended for its definition's change."""
+    pod = view.pod
+    if is_sidecar(pod, dead.name) or (dead.id in view.replaced and _is_changed(view, dead)):
         return True
     if any(container["name"] == dead.name for container in ephemeral_containers(pod)):
         return False
@@ -194,14 +196,24 @@ def _at(draft: _Draft, when: datetime | None, action: Action, name: str) -> None
 
 def _kill_doomed(draft: _Draft) -> None:
     view = draft.view
-    for spec in all_containers(view.pod):
+    sidecars = [spec for spec in init_containers(view.pod) if restarts_always(spec)]
+    for spec in [*sidecars, *regular_containers(view.pod)]:
         found = view.latest(spec["name"])
         if found is None or found.state != "running" or found.name in view.busy:
             continue
-        if doomed := view.health_of(found).doomed:
-            draft.add(KillContainer(found, doomed))
-        elif found.hash and found.hash != labels.container_hash(spec):
-            draft.add(KillContainer(found, f"Container {found.name} definition changed, will be restarted"))
+        if found.hash and found.hash != labels.container_hash(spec):
+            draft.add(KillContainer(found, _kill_message(view.pod, spec, "definition changed", restarts=True)))
+        elif failed := view.health_of(found).failed:
+            again = restart_policy(view.pod) != "Never"
+            draft.add(
+                KillContainer(found, _kill_message(view.pod, spec, f"failed {failed} probe", restarts=again), failed)
+            )
+
+
+def _kill_message(pod: Obj, spec: Obj, why: str, *, restarts: bool) -> str:
+    if is_sidecar(pod, spec["name"]):
+        return f"Init container {spec['name']} {why}"
+    return f"Container {spec['name']} {why}{', will be restarted' if restarts else ''}"
 
 
 def _start_containers(draft: _Draft) -> None:
@@ -252,7 +264,7 @@ def _keep_running(draft: _Draft, spec: Obj, *, again: bool = False) -> None:
         draft.add(StartContainer(name, next_attempt(view, name), 0))
     elif found.state == "created":
         draft.add(StartContainer(name, found.attempt, found.backoff))
-    elif again or restarts(view.pod, found):
+    elif again or restarts(view, found):
         _restart(draft, found)
 
 

@@ -189,11 +189,11 @@ class PodWorker:
         self.wake()
         await self.halted.wait()
 
-    async def stop_container(self, container: Container, message: str) -> None:
-        """End one container of a pod that goes on."""
+    async def stop_container(self, container: Container, message: str, probe: str = "") -> None:
+        """End one container of a pod that goes on; `probe` is the kind whose failure is the reason."""
         pod = self.last
         self._replaced.add(container.id)
-        until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, message))
+        until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, probe))
         await termination.stop_container(self, pod, container, message, lambda: until)
 
     async def remove(self, container_id: str) -> None:

@@ -191,9 +191,7 @@ class Prober:
                 self._set(replace(self.health, ready=good))
             return False
         if bad:
-            word = WORDS[kind].lower()
-            name = self._subject.container["name"]
-            self._set(replace(self.health, doomed=f"Container {name} failed {word} probe, will be restarted"))
+            self._set(replace(self.health, failed=WORDS[kind].lower()))
             return True
         if kind == "startupProbe" and good:
             self._begin(Health(started=True))

@@ -177,7 +177,7 @@ async def _post_start(worker: PodWorker, pod: Obj, spec: Obj, container: Contain
     services, path = worker.services, field_path(pod, container.name)
     worker.publish()
     try:
-        await worker.interruptible(run_hook(services.runtime, container.id, spec, hook, worker.address))
+        await worker.interruptible(run_hook(services, pod, spec, container.id, hook, worker.address))
     except HookFailed as error:
         services.recorder.event(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", path)
         await worker.stop_container(container, "FailedPostStartHook")

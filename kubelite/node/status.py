@@ -94,14 +94,12 @@ def _addresses(view: View, old: Obj) -> Obj:
 class _Count:
     """How many containers are in which state, in upstream's counting."""
 
-    unknown: int = 0
     running: int = 0
     waiting: int = 0
     stopped: int = 0
     succeeded: int = 0
     init_pending: int = 0
     init_failed: int = 0
-    sidecars_pending: int = 0
 
 
 def _phase(view: View, inits: list[Obj], regulars: list[Obj], terminated: bool) -> str:
@@ -113,7 +111,7 @@ def _phase(view: View, inits: list[Obj], regulars: list[Obj], terminated: bool) 
         return "Failed"
     if terminated:
         return "Succeeded" if count.stopped and count.stopped == count.succeeded and not count.waiting else "Failed"
-    if count.init_pending or count.waiting or (count.sidecars_pending and not count.running + count.stopped):
+    if count.waiting or (count.init_pending and not _any_started(regulars)):
         return "Pending"
     if count.running:
         return "Running"
@@ -136,28 +134,32 @@ def _count(view: View, inits: list[Obj], regulars: list[Obj]) -> _Count:
         if restarts_always(spec):
             _count_sidecar(count, status)
         else:
-            _count_init(count, status, any("running" in s["state"] or s.get("containerID") for s in regulars))
+            _count_init(count, status)
     for status in regulars:
         _count_regular(count, status)
     return count
 
 
+def _any_started(regulars: list[Obj]) -> bool:
+    """Whether one of the regular containers runs or ran, so that the init containers were done once."""
+    return any("running" in status["state"] or "terminated" in status["state"] for status in regulars)
+
+
 def _count_sidecar(count: _Count, status: Obj) -> None:
     if "running" in status["state"]:
         count.running += 1
-        count.sidecars_pending += not status["started"]
+        count.init_pending += not status["started"]
     elif "waiting" in status["state"] and "terminated" not in status["lastState"]:
-        count.sidecars_pending += 1
+        count.init_pending += 1
+        count.waiting += 1
 
 
-def _count_init(count: _Count, status: Obj, begun: bool) -> None:
+def _count_init(count: _Count, status: Obj) -> None:
     state, last = status["state"], status["lastState"]
     if ended := state.get("terminated") or ("waiting" in state and last.get("terminated")):
-        if ended["exitCode"] != 0:
-            count.init_failed += 1
-            count.init_pending += not begun
+        count.init_failed += ended["exitCode"] != 0
     else:
-        count.init_pending += not begun
+        count.init_pending += 1
 
 
 def _count_regular(count: _Count, status: Obj) -> None:
@@ -215,7 +217,7 @@ def _initialized(view: View, phase: str, inits: list[Obj], regulars: list[Obj]) 
     incomplete = [s["name"] for spec, s in pairs if not (s["started"] if restarts_always(spec) else s["ready"])]
     if phase == "Succeeded":
         return _verdict("Initialized", True, "PodCompleted")
-    if any(status.get("containerID") for status in regulars) or not incomplete:
+    if _any_started(regulars) or not incomplete:
         return _verdict("Initialized", True)
     message = f"containers with incomplete status: [{' '.join(incomplete)}]"
     return _verdict("Initialized", False, "ContainersNotInitialized", message)

@@ -36,14 +36,11 @@ def grace_of(pod: Obj) -> int:
     return 30 if grace is None else int(grace)
 
 
-def grace_for(pod: Obj, container: Container, message: str) -> int:
-    """A probe may have a grace period of its own for the kill that it causes."""
+def grace_for(pod: Obj, container: Container, probe: str) -> int:
+    """A probe ("liveness", "startup") may have a grace period of its own for the kill that it causes."""
     spec = container_of(pod, container.name) or {}
-    for kind, word in (("livenessProbe", "liveness probe"), ("startupProbe", "startup probe")):
-        own = (spec.get(kind) or {}).get("terminationGracePeriodSeconds")
-        if word in message and own is not None:
-            return int(own)
-    return grace_of(pod)
+    own = (spec.get(f"{probe}Probe") or {}).get("terminationGracePeriodSeconds")
+    return grace_of(pod) if own is None else int(own)
 
 
 class GraceClock:
@@ -152,7 +149,7 @@ async def _pre_stop(worker: PodWorker, pod: Obj, container: Container, deadline:
     hook = ((spec or {}).get("lifecycle") or {}).get("preStop")
     if spec is None or not hook:
         return
-    work = asyncio.ensure_future(run_hook(worker.services.runtime, container.id, spec, hook, worker.address))
+    work = asyncio.ensure_future(run_hook(worker.services, pod, spec, container.id, hook, worker.address))
     work.add_done_callback(lambda _: worker.signal.notify())
     await _until(worker, lambda: work.done() or _is_gone(worker, container), deadline)
     if not work.done():

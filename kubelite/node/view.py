@@ -39,7 +39,7 @@ class Health:
 
     started: bool = False  # its postStart hook returned and its startup probe, if any, succeeded
     ready: bool = False
-    doomed: str = ""  # the message with which it is to be killed
+    failed: str = ""  # "liveness" or "startup": the probe for whose failure it is to be killed
 
 
 NO_HEALTH = Health()
@@ -61,9 +61,7 @@ class View:
     address: str = ""
     host_address: str = ""
     ending: Ending | None = None
-    replaced: frozenset[str] = (
-        frozenset()
-    )  # ids of containers that the kubelet ended, for others to come in their place
+    replaced: frozenset[str] = frozenset()  # ids of containers that the kubelet ended for others in their place
 
     @property
     def sandbox(self) -> Container | None:

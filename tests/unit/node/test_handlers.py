@@ -4,43 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
-from kubelite.node.handlers import USER_AGENT, BadHandler, port_number, run_grpc, run_http, run_tcp
+from kubelite.node.handlers import BadHandler, port_number, run_grpc, run_http, run_tcp
 from tests.unit.node.pods import container
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-HERE = "127.0.0.1"
-
-
-@asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[int]:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader, writer)
-            await writer.drain()
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, HERE, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-def answering(*responses: str, seen: list[str] | None = None) -> Serve:
-    """A server that gives these answers, one for each connection."""
-    left = list(responses)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await reader.readuntil(b"\r\n\r\n")
-        if seen is not None:
-            seen.append(request.decode())
-        writer.write(left.pop(0).replace("\n", "\r\n").encode())
-
-    return serve
+from tests.unit.node.sockets import HERE, Serve, answering, listening
 
 
 @pytest.mark.parametrize(
@@ -66,7 +35,7 @@ async def test_http_request_is_a_probes() -> None:
         await run_http(container(), {**action, "port": port}, HERE, 1)
     lines = seen[0].split("\r\n")
     assert lines[0] == "GET /healthz?x=1 HTTP/1.1"
-    assert {"Host: web", "X-A: b", f"User-Agent: {USER_AGENT}"} <= set(lines)
+    assert {"Host: web", "X-A: b", "User-Agent: kube-probe/1.32"} <= set(lines)
 
 
 async def test_http_headers_are_sent_as_often_as_given_but_for_the_requests_own() -> None:
@@ -111,6 +80,9 @@ async def test_http_failures_read_like_upstreams() -> None:
     )
     async with listening(closing) as port:
         assert (await run_http(container(), {"port": port}, HERE, 1)).output == f'Get "http://{HERE}:{port}/": EOF'
+    async with listening(answering("HTTP/1.1 400 Bad Request\n\n")) as plain:
+        verdict = await run_http(container(), {"port": plain, "scheme": "HTTPS"}, HERE, 1)
+    assert verdict.output == f'Get "https://{HERE}:{plain}/": http: server gave HTTP response to HTTPS client'
     refused = await run_http(container(), {"port": port}, HERE, 1)
     assert refused.output == f'Get "http://{HERE}:{port}/": dial tcp {HERE}:{port}: connect: connection refused'
 

@@ -7,6 +7,7 @@ import pytest
 
 from kubelite.node.plan import (
     BACKOFF_CAP,
+    BACKOFF_FIRST,
     CreateSandbox,
     HoldBack,
     KillContainer,
@@ -198,14 +199,35 @@ def test_pod_in_a_final_phase_starts_nothing() -> None:
 # --- kills and garbage
 
 
-def test_doomed_container_is_killed() -> None:
-    found = actions(pod(), running(), health={"web-0": Health(True, True, "failed liveness probe")})
-    assert found == [KillContainer(running(), "failed liveness probe")]
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ("Always", "Container web failed liveness probe, will be restarted"),
+        ("Never", "Container web failed liveness probe"),
+    ],
+)
+def test_container_whose_probe_failed_is_killed(policy: str, message: str) -> None:
+    found = actions(pod(restartPolicy=policy), running(), health={"web-0": Health(True, True, "liveness")})
+    assert found == [KillContainer(running(), message, "liveness")]
 
 
-def test_container_whose_image_changed_is_killed() -> None:
-    of = pod(container(image="httpd:2.5"))
-    assert actions(of, running()) == [KillContainer(running(), "Container web definition changed, will be restarted")]
+def test_sidecar_whose_probe_failed_is_killed_as_an_init_container() -> None:
+    found = actions(pod(**SIDECAR), running("side"), health={"side-0": Health(failed="startup")})
+    assert found == [KillContainer(running("side"), "Init container side failed startup probe", "startup")]
+
+
+def test_container_whose_image_changed_is_killed_and_restarted_under_any_policy() -> None:
+    for policy in ("Always", "Never"):
+        of = pod(container(image="httpd:2.5"), restartPolicy=policy)
+        message = "Container web definition changed, will be restarted"
+        assert actions(of, running()) == [KillContainer(running(), message)]
+        assert actions(of, exited(), replaced=frozenset({"web-0"})) == [StartContainer("web", 1, BACKOFF_FIRST)]
+    assert actions(of, exited()) == [StopPod()]
+
+
+def test_init_container_whose_image_changed_is_left_to_finish() -> None:
+    of = pod(initContainers=[container("one", image="httpd:2.5")])
+    assert actions(of, running("one")) == []
 
 
 def test_container_at_work_is_left_alone() -> None:
