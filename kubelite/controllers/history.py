@@ -35,18 +35,23 @@ def renumber(client: Client, revision: Obj, number: int) -> Obj:
 
 
 def _create(client: Client, owner: Obj, number: int, collision_count: int) -> tuple[Obj, int]:
-    """A name that different data already has is avoided by counting the collision into the hash."""
+    """A name that different data already has is avoided by counting the collision into the hash.
+
+    The same data under the name will do, whoever controls it: mostly that of a former owner of the same name, which
+    the garbage collector hasn't reached yet.
+    """
+    wanted = revisions.new_revision(owner, number, collision_count)
     while True:
-        wanted = revisions.new_revision(owner, number, collision_count)
         try:
             return client.create(PLURAL, wanted), collision_count
         except StatusError as error:
             if error.reason != "AlreadyExists":
                 raise
         existing = client.get(PLURAL, meta.namespace(wanted), meta.name(wanted))
-        if existing["data"] == wanted["data"] and meta.is_controlled_by(existing, owner):
+        if existing["data"] == wanted["data"]:
             return existing, collision_count
         collision_count += 1
+        wanted = revisions.renamed(wanted, owner, collision_count)
 
 
 def truncate(client: Client, owner: Obj, history: Sequence[Obj], live: Collection[str]) -> None:

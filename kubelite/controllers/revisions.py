@@ -93,7 +93,7 @@ def new_revision(owner: Obj, number: int, collision_count: int) -> Obj:
 def named_revision(owner: Obj, number: int, data: Obj, digest: str, extra_labels: dict[str, str]) -> Obj:
     """A revision `<owner>-<digest>` with the template's labels and the owner's annotations."""
     metadata: Obj = {
-        "name": f"{meta.name(owner)[:_LONGEST_PREFIX]}-{digest}",
+        "name": _name(owner, digest),
         "namespace": meta.namespace(owner),
         "labels": (owner["spec"]["template"].get("metadata") or {}).get("labels", {}) | extra_labels,
         "ownerReferences": [meta.owner_reference(owner)],
@@ -107,6 +107,16 @@ def named_revision(owner: Obj, number: int, data: Obj, digest: str, extra_labels
         "data": data,
         "revision": number,
     }
+
+
+def renamed(revision: Obj, owner: Obj, collision_count: int) -> Obj:
+    """`revision` under the name of another collision count; its hash label stays, as upstream's."""
+    name = _name(owner, revision_hash(revision["data"], collision_count))
+    return revision | {"metadata": revision["metadata"] | {"name": name}}
+
+
+def _name(owner: Obj, digest: str) -> str:
+    return f"{meta.name(owner)[:_LONGEST_PREFIX]}-{digest}"
 
 
 def ordered(revisions: Iterable[Obj]) -> list[Obj]:

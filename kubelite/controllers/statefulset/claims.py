@@ -12,7 +12,7 @@ Pure; `persistentVolumeClaimRetentionPolicy` works by owner references alone, th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kubelite.controllers.statefulset import identity
@@ -22,14 +22,18 @@ from kubelite.objects.meta import Obj
 
 @dataclass(frozen=True, slots=True)
 class ClaimWork:
-    """What one pod's claims need: some created, some given other owners, some waited for while they go."""
+    """What one pod's claims need: some created, some given other owners, some waited for while they go.
+
+    `disputed` are those whose policy is ignored because something else controls them; their users are told.
+    """
 
     create: tuple[Obj, ...] = ()
     change: tuple[Obj, ...] = ()
     deleting: tuple[str, ...] = ()
+    disputed: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.create or self.change or self.deleting)
+        return bool(self.create or self.change or self.deleting or self.disputed)
 
 
 NOTHING = ClaimWork()
@@ -56,9 +60,14 @@ def _is_stale(claim: Obj, owner: Obj) -> bool:
     return found is not None and found["uid"] != meta.uid(owner)
 
 
-def _has_other_controller(claim: Obj, set: Obj, pod: Obj) -> bool:
+def _is_disputed(claim: Obj, set: Obj, pod: Obj) -> bool:
+    """The policy would give the claim away, but another controller has it, or a former set or pod of the same name."""
+    refs, policy = meta.owner_references(claim), _policy(set)
+    if not refs or not (policy.scaled or policy.deleted):
+        return False
     ours = (meta.uid(set), meta.uid(pod))
-    return any(ref.get("controller") and ref["uid"] not in ours for ref in meta.owner_references(claim))
+    foreign = any(ref.get("controller") and ref["uid"] not in ours for ref in refs)
+    return foreign or _is_stale(claim, set) or _is_stale(claim, pod)
 
 
 def _wanted_owner(set: Obj, pod: Obj) -> Obj | None:
@@ -80,9 +89,7 @@ def _owned_right(claim: Obj, set: Obj, pod: Obj) -> Obj | None:
     if _is_stale(claim, set) or _is_stale(claim, pod):
         return None
     kept = [ref for ref in refs if not _is_about(ref, set) and not _is_about(ref, pod)]
-    policy = _policy(set)
-    shared = (policy.scaled or policy.deleted) and _has_other_controller(claim, set, pod)
-    wanted = [*kept, meta.owner_reference(owner)] if owner is not None and not shared else kept
+    wanted = kept if owner is None or _is_disputed(claim, set, pod) else [*kept, meta.owner_reference(owner)]
     if _same(refs, wanted):
         return None
     changed = meta.copy(claim)
@@ -118,12 +125,26 @@ def missing(set: Obj, pod: Obj, claims: Mapping[str, Obj]) -> ClaimWork:
             create.append(_owned_right(wanted, set, pod) or wanted)
         elif meta.is_terminating(claims[name]):
             deleting.append(name)
-    change = () if deleting else owners(set, pod, claims).change
-    return ClaimWork(tuple(create), change, tuple(deleting))
+    if deleting:
+        return ClaimWork(tuple(create), deleting=tuple(deleting))
+    return ClaimWork(tuple(create), _changes(set, pod, claims), disputed=_disputed(set, pod, claims))
 
 
 def owners(set: Obj, pod: Obj, claims: Mapping[str, Obj]) -> ClaimWork:
     """Existing claims of `pod` whose owners don't follow the policy."""
+    change = _changes(set, pod, claims)
+    return ClaimWork(change=change, disputed=_disputed(set, pod, claims)) if change else NOTHING
+
+
+def _existing(set: Obj, pod: Obj, claims: Mapping[str, Obj]) -> Iterator[Obj]:
     names = identity.claim_names(set, identity.ordinal(pod))
-    found = (_owned_right(claims[name], set, pod) for name in names if name in claims)
-    return ClaimWork(change=tuple(claim for claim in found if claim is not None))
+    return (claims[name] for name in names if name in claims)
+
+
+def _changes(set: Obj, pod: Obj, claims: Mapping[str, Obj]) -> tuple[Obj, ...]:
+    changed = (_owned_right(claim, set, pod) for claim in _existing(set, pod, claims))
+    return tuple(claim for claim in changed if claim is not None)
+
+
+def _disputed(set: Obj, pod: Obj, claims: Mapping[str, Obj]) -> tuple[str, ...]:
+    return tuple(meta.name(claim) for claim in _existing(set, pod, claims) if _is_disputed(claim, set, pod))

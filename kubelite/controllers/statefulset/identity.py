@@ -95,7 +95,8 @@ def new_pod(set: Obj, template: Obj, number: int, revision: str) -> Obj:
     """The pod of an ordinal, made from the template of `revision`."""
     pod = pods.from_template(template, set)
     name = pod_name(set, number)
-    pod["metadata"] = {"name": name} | pod["metadata"]
+    # The name is given; upstream's pods of every controller say what it would have been generated from all the same.
+    pod["metadata"] = {"name": name, "generateName": f"{meta.name(set)}-"} | pod["metadata"]
     pod["metadata"]["labels"] = pod["metadata"].get("labels", {}) | {
         NAME_LABEL: name,
         INDEX_LABEL: str(number),
@@ -127,10 +128,14 @@ def storage_matches(set: Obj, pod: Obj) -> bool:
 
 
 def repaired(set: Obj, pod: Obj) -> Obj:
-    """The pod with its identity labels and its claims' volumes put right."""
+    """The pod with its name, its identity labels and its claims' volumes put right.
+
+    Another name (`web-01` for `web-1`) can't be given to a pod: that this fails is what upstream's users see, too.
+    """
     fixed = meta.copy(pod)
     number = ordinal(pod)
-    fixed["metadata"]["labels"] = meta.labels(fixed) | {NAME_LABEL: pod_name(set, number), INDEX_LABEL: str(number)}
+    name = pod_name(set, number)
+    fixed["metadata"] |= {"name": name, "labels": meta.labels(fixed) | {NAME_LABEL: name, INDEX_LABEL: str(number)}}
     if not storage_matches(set, pod):
         fixed["spec"]["volumes"] = _volumes(set, number, fixed["spec"].get("volumes") or [])
     return fixed

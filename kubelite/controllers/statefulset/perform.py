@@ -20,6 +20,12 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client, Recorder
 
+# "manging" is how upstream spells it.
+_CONFLICT = (
+    "PersistentVolumeClaim {} has a conflicting OwnerReference that acts as a manging controller, "
+    "the retention policy is ignored for this claim"
+)
+
 
 class Performer:
     """The writes for one set. A failure ends an ordered plan at once, a parallel one after the present batch."""
@@ -118,6 +124,8 @@ class Performer:
             raise StatusError(409, "Conflict", text)
 
     def _change_claims(self, work: ClaimWork) -> None:
+        for name in work.disputed:
+            self._recorder.event(self._set, "Warning", "ConflictingController", _CONFLICT.format(name))
         for claim in work.change:
             self._client.update("persistentvolumeclaims", claim)
 

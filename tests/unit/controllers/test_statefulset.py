@@ -43,6 +43,7 @@ def test_gives_pods_their_identity(cluster: Cluster) -> None:
         "apps.kubernetes.io/pod-index": "5",
         "controller-revision-hash": revision,
     }
+    assert pod["metadata"]["generateName"] == "web-"
     assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("web-5", "svc")
     ref = pod["metadata"]["ownerReferences"][0]
     assert (ref["kind"], ref["name"], ref["controller"], ref["blockOwnerDeletion"]) == (

@@ -4,6 +4,7 @@ import pytest
 
 from kubelite.controllers.statefulset import StatefulSetController
 from kubelite.objects import meta
+from kubelite.objects.meta import Obj
 from tests.unit.controllers.simulated import Cluster, template
 from tests.unit.controllers.statefulsets import CLAIM, change, start, statefulset
 
@@ -75,6 +76,74 @@ def test_retention_policy_change_mends_existing_claims(cluster: Cluster) -> None
     assert owner_kind(cluster, "www-web-0") is None
 
 
+DELETE = {"whenScaled": "Delete", "whenDeleted": "Delete"}
+CONFLICT = (
+    "PersistentVolumeClaim www-web-0 has a conflicting OwnerReference that acts as a manging controller, "
+    "the retention policy is ignored for this claim"
+)
+
+
+def own(cluster: Cluster, claim: str, *refs: Obj) -> None:
+    cluster.patch("persistentvolumeclaims", "default", claim, {"metadata": {"ownerReferences": list(refs)}})
+
+
+def owned(cluster: Cluster, claim: str) -> list[Obj]:
+    return meta.owner_references(cluster.get("persistentvolumeclaims", "default", claim))
+
+
+def test_claim_that_another_controls_keeps_its_owner_and_its_set_is_told_when_the_pod_comes(cluster: Cluster) -> None:
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "7", "controller": True}
+    start(cluster, replicas=1, volumeClaimTemplates=[CLAIM])
+    own(cluster, "www-web-0", other)
+    change(cluster, persistentVolumeClaimRetentionPolicy=DELETE)
+    assert owned(cluster, "www-web-0") == [other]
+    assert cluster.messages("ConflictingController") == []
+    change(cluster, replicas=0)
+    cluster.rest()
+    assert owned(cluster, "www-web-0") == [other]
+    change(cluster, replicas=1)
+    cluster.rest()
+    assert owned(cluster, "www-web-0") == [other]
+    assert set(cluster.messages("ConflictingController")) == {CONFLICT}
+
+
+def test_set_gives_up_a_claim_that_another_controls(cluster: Cluster) -> None:
+    start(cluster, replicas=1, volumeClaimTemplates=[CLAIM], persistentVolumeClaimRetentionPolicy=DELETE)
+    (ours,) = owned(cluster, "www-web-0")
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "7", "controller": True}
+    own(cluster, "www-web-0", ours | {"controller": False}, other)
+    change(cluster, minReadySeconds=1)
+    assert owned(cluster, "www-web-0") == [other]
+    assert cluster.messages("ConflictingController") == [CONFLICT]
+
+
+def test_claims_owners_besides_the_controller_stay_and_the_sets_flag_is_put_right(cluster: Cluster) -> None:
+    start(cluster, replicas=1, volumeClaimTemplates=[CLAIM], persistentVolumeClaimRetentionPolicy=DELETE)
+    (ours,) = owned(cluster, "www-web-0")
+    friend = {"apiVersion": "v1", "kind": "ConfigMap", "name": "friend", "uid": "7"}
+    own(cluster, "www-web-0", ours | {"controller": False}, friend)
+    change(cluster, minReadySeconds=1)
+    assert owned(cluster, "www-web-0") == [friend, ours]
+
+
+def test_claim_of_a_former_set_of_the_name_is_left_to_the_garbage_collector(cluster: Cluster) -> None:
+    stale = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "former", "controller": True}
+    claim = {"metadata": {"name": "www-web-0", "namespace": "default", "ownerReferences": [stale]}}
+    cluster.create("persistentvolumeclaims", claim)
+    start(cluster, replicas=1, volumeClaimTemplates=[CLAIM], persistentVolumeClaimRetentionPolicy=DELETE)
+    assert owned(cluster, "www-web-0") == [stale]
+    assert set(cluster.messages("ConflictingController")) == {CONFLICT}
+
+
+def test_orphans_claims_get_their_owner_again_when_the_pod_is_adopted(cluster: Cluster) -> None:
+    start(cluster, replicas=2, volumeClaimTemplates=[CLAIM], persistentVolumeClaimRetentionPolicy=DELETE)
+    cluster.patch("pods", "default", "web-1", {"metadata": {"ownerReferences": None}})
+    own(cluster, "www-web-1")
+    cluster.settle()
+    assert meta.controller_of(cluster.pod("web-1"))
+    assert owner_kind(cluster, "www-web-1") == "StatefulSet"
+
+
 def test_new_pod_waits_until_the_claim_of_its_scaled_away_predecessor_is_gone(cluster: Cluster) -> None:
     policy = {"whenScaled": "Delete", "whenDeleted": "Retain"}
     start(cluster, replicas=2, volumeClaimTemplates=[CLAIM], persistentVolumeClaimRetentionPolicy=policy)
@@ -115,6 +184,16 @@ def test_mends_a_lost_identity_label(cluster: Cluster) -> None:
     assert cluster.messages("SuccessfulUpdate") == ["update Pod web-0 in StatefulSet web successful"]
 
 
+def test_pod_whose_name_no_set_gives_can_not_be_mended(cluster: Cluster) -> None:
+    start(cluster, replicas=1, podManagementPolicy="Parallel")
+    labels = {"app": "web", "statefulset.kubernetes.io/pod-name": "web-1"}
+    cluster.create("pods", {"metadata": {"name": "web-01", "namespace": "default", "labels": labels}, "spec": {}})
+    change(cluster, replicas=2)
+    text = 'update Pod web-1 in StatefulSet web failed error: pods "web-1" not found'
+    assert set(cluster.messages("FailedUpdate")) == {text}
+    assert cluster.messages("SuccessfulUpdate") == []
+
+
 def test_name_taken_by_a_foreign_pod_is_retried_without_an_event(cluster: Cluster) -> None:
     cluster.create("pods", {"metadata": {"name": "web-0", "namespace": "default"}, "spec": {}})
     cluster.create("statefulsets", statefulset(replicas=1))
@@ -123,3 +202,15 @@ def test_name_taken_by_a_foreign_pod_is_retried_without_an_event(cluster: Cluste
     cluster.delete("pods", "default", "web-0", grace=0)
     cluster.settle()
     assert meta.controller_of(cluster.pod("web-0"))
+
+
+def test_pending_pods_claims_are_made_again_when_they_vanish(cluster: Cluster) -> None:
+    cluster.create("statefulsets", statefulset(replicas=1, volumeClaimTemplates=[CLAIM]))
+    cluster.settle()
+    cluster.delete("persistentvolumeclaims", "default", "www-web-0")
+    cluster.settle()
+    assert [meta.name(claim) for claim in cluster.list("persistentvolumeclaims")] == ["www-web-0"]
+    cluster.run("web-0")
+    cluster.delete("persistentvolumeclaims", "default", "www-web-0")
+    cluster.settle()
+    assert cluster.list("persistentvolumeclaims") == []

@@ -144,3 +144,21 @@ def test_revision_name_collision_is_counted(cluster: Cluster) -> None:
     start(cluster, replicas=1)
     assert status(cluster)["collisionCount"] == 1
     assert status(cluster)["updateRevision"] != meta.name(revision)
+    other = cluster.get("controllerrevisions", "default", status(cluster)["updateRevision"])
+    assert meta.labels(other) == meta.labels(revision)
+    change(cluster, replicas=2)
+    assert len(cluster.list("controllerrevisions")) == 2
+
+
+def test_former_sets_revision_is_used_until_the_garbage_collector_takes_it(cluster: Cluster) -> None:
+    start(cluster, replicas=1)
+    name = status(cluster)["currentRevision"]
+    cluster.delete("statefulsets", "default", "web")
+    cluster.delete("pods", "default", "web-0", grace=0)
+    start(cluster, replicas=1)
+    assert (status(cluster)["currentRevision"], status(cluster)["collisionCount"]) == (name, 0)
+    cluster.collect()
+    change(cluster, replicas=2)
+    (revision,) = cluster.list("controllerrevisions")
+    assert (meta.name(revision), revision["revision"]) == (name, 1)
+    assert meta.is_controlled_by(revision, cluster.get("statefulsets", "default", "web"))
