@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kubelite.node.image_references import default_policy, parse_error, registry_of
 from kubelite.node.runtime import Image, PullFailed, RegistryUnavailable, Runtime
 from kubelite.node.view import field_path
 from kubelite.objects import meta
@@ -26,12 +26,6 @@ BACKOFF_CAP = 300
 NOTICE = 1.0  # how long ErrImagePull is shown before it turns into ImagePullBackOff
 PATIENCE = 3.0  # for a registry whose image is here anyway
 SILENCE = 300.0  # a registry that didn't answer isn't asked again for this long while the image is here
-
-_REFERENCE = re.compile(
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::\w[\w.-]{0,127})?(?:@[a-zA-Z0-9+.-]+:[0-9a-fA-F]{32,})?"
-)
 
 
 class StartFailure(Exception):
@@ -72,8 +66,8 @@ class Images:
         """The image, pulled if need be; StartFailure with upstream's reason when that doesn't work."""
         reference = container["image"]
         path = field_path(pod, container["name"])
-        if not _REFERENCE.fullmatch(reference):
-            raise self._invalid(pod, reference, path)
+        if problem := parse_error(reference):
+            raise self._invalid(pod, reference, path, problem)
         present = await self._runtime.image(reference)
         policy = container.get("imagePullPolicy") or default_policy(reference)
         if present is None and policy == "Never":
@@ -87,11 +81,9 @@ class Images:
         async with self._locks.setdefault(reference, asyncio.Lock()):
             return await self._pull(pod, reference, path, present)
 
-    def _invalid(self, pod: Obj, reference: str, path: str) -> StartFailure:
-        message = (
-            f'Failed to apply default image tag "{reference}": '
-            f'couldn\'t parse image name "{reference}": invalid reference format'
-        )
+    def _invalid(self, pod: Obj, reference: str, path: str, problem: str) -> StartFailure:
+        problem = f'couldn\'t parse image name "{reference}": {problem}'
+        message = f'Failed to apply default image tag "{reference}": {problem}'
         self._recorder.event(pod, "Warning", "InspectFailed", message, path)
         return StartFailure("InvalidImageName", message, self._now() + timedelta(seconds=BACKOFF_FIRST))
 
@@ -146,20 +138,6 @@ class Images:
             secret = self._client.find("secrets", meta.namespace(pod), ref.get("name", ""))
             found += credentials_in(secret, registry_of(reference)) if secret else []
         return found
-
-
-def default_policy(reference: str) -> str:
-    """Always for a floating tag, IfNotPresent for a fixed one."""
-    tag = reference.rpartition("/")[2].partition("@")
-    fixed = tag[2] or tag[0].partition(":")[2] not in ("", "latest")
-    return "IfNotPresent" if fixed else "Always"
-
-
-def registry_of(reference: str) -> str:
-    """The host part of a reference; Docker Hub's when it has none."""
-    first, slash, _ = reference.partition("/")
-    named = slash and ("." in first or ":" in first or first == "localhost")
-    return first if named else "docker.io"
 
 
 def credentials_in(secret: Obj, registry: str) -> list[Mapping[str, str]]:

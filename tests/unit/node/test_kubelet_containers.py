@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from kubelite.node.runtime import Image
 from kubelite.objects import meta
+from kubelite.objects.meta import Obj
 from tests.unit.node.fake_node import Node
 from tests.unit.node.fake_runtime import refusing
 from tests.unit.node.pods import container
@@ -25,6 +28,49 @@ async def test_crash_loop_backs_off_with_upstreams_words(node: Node) -> None:
     await node.until(lambda: node.status()["containerStatuses"][0]["restartCount"] == 2)
     await node.ready()
     assert node.runtime.specs[node.runtime.named("web")[-1].id].labels["kubelite.backoff"] == "20"
+
+
+async def test_back_off_doubles_to_five_minutes_and_is_forgotten_after_ten_that_went_well(node: Node) -> None:
+    pod = node.create()
+    await _crashes_and_is_back(node)
+    for told, seconds in (
+        ("10s", 10),
+        ("20s", 20),
+        ("40s", 40),
+        ("1m20s", 80),
+        ("2m40s", 160),
+        ("5m0s", 300),
+        ("5m0s", 300),
+    ):
+        await _crashes_and_waits(node, pod, told)
+        node.advance(seconds - 1)
+        await asyncio.sleep(0.01)
+        assert node.waiting() == "CrashLoopBackOff"
+        node.advance(1)
+        await node.ready()
+    node.advance(599)  # not long enough
+    await _crashes_and_waits(node, pod, "5m0s")
+    node.advance(300)
+    await node.ready()
+    node.advance(601)
+    await _crashes_and_is_back(node)
+    await _crashes_and_waits(node, pod, "10s")
+
+
+async def _crashes_and_is_back(node: Node) -> None:
+    await node.ready()
+    count = node.status()["containerStatuses"][0]["restartCount"]
+    node.runtime.end(node.runtime.named("web")[-1], 1)
+    await node.until(lambda: node.status()["containerStatuses"][0]["restartCount"] == count + 1)
+    await node.ready()
+
+
+async def _crashes_and_waits(node: Node, pod: Obj, told: str) -> None:
+    await node.ready()
+    node.runtime.end(node.runtime.named("web")[-1], 1)
+    await node.until(lambda: node.waiting() == "CrashLoopBackOff")
+    message = f"back-off {told} restarting failed container=web pod=web-0_default({meta.uid(pod)})"
+    assert node.state()["waiting"]["message"] == message
 
 
 async def test_container_that_cannot_start_says_why(node: Node) -> None:
