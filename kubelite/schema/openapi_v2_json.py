@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kubelite.schema.nested import with_inner
 from kubelite.schema.openapi_paths import ANSWER_TYPES, Operation, ServedPath, query_type
 
 Json = dict[str, Any]
@@ -26,17 +27,8 @@ def document(version: str, paths: Sequence[ServedPath], definitions: Mapping[str
 
 
 def _schema(schema: Json) -> Json:
-    return {key: _rendered(key, value) for key, value in schema.items()}
-
-
-def _rendered(key: str, value: Any) -> Any:
-    if key == "$ref":
-        return _PREFIX + value
-    if key == "properties":
-        return {name: _schema(schema) for name, schema in value.items()}
-    if key in ("items", "additionalProperties") and isinstance(value, dict):
-        return _schema(value)
-    return value
+    found = with_inner(schema, _schema)
+    return {**found, "$ref": _PREFIX + schema["$ref"]} if "$ref" in schema else found
 
 
 def _path(path: ServedPath) -> Json:

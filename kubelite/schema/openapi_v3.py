@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from kubelite.schema.descriptions import describe
+from kubelite.schema.nested import with_inner
 from kubelite.schema.openapi_paths import (
     ANSWER_TYPES,
     Operation,
@@ -93,19 +94,13 @@ def _definition(name: str, known: Mapping[str, Json]) -> Json:
 
 
 def _schema(schema: Json) -> Json:
-    rendered = {key: _rendered(key, value) for key, value in schema.items() if key != "$ref"}
-    if "$ref" in schema:
-        reference = {"$ref": _PREFIX + schema["$ref"]}
-        return {"allOf": [reference], **rendered} if rendered else reference
-    return rendered
-
-
-def _rendered(key: str, value: Any) -> Any:
-    if key == "properties":
-        return {name: _schema(schema) for name, schema in value.items()}
-    if key in ("items", "additionalProperties") and isinstance(value, dict):
-        return _schema(value)
-    return value
+    """A reference has nothing beside it."""
+    found = with_inner(schema, _schema)
+    name = found.pop("$ref", None)
+    if name is None:
+        return found
+    reference = {"$ref": _PREFIX + name}
+    return {"allOf": [reference], **found} if found else reference
 
 
 def _path(path: ServedPath) -> Json:

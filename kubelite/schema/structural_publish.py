@@ -5,9 +5,7 @@ References are bare names, as in the built-in definitions.
 
 from __future__ import annotations
 
-from typing import Any
-
-Schema = dict[str, Any]
+from kubelite.schema.nested import Schema, with_inner
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _API_VERSION = (
@@ -57,19 +55,16 @@ def definitions(group: str, version: str, kind: str, list_kind: str, schema: Sch
 
 def _embedded(schema: Schema) -> Schema:
     """With the type and metadata of the objects that are inside."""
-    found = dict(schema)
-    if "properties" in schema:
-        found["properties"] = {key: _embedded(inner) for key, inner in schema["properties"].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(schema.get(key), dict):
-            found[key] = _embedded(schema[key])
+    found = with_inner(schema, _embedded)
     if schema.get("x-kubernetes-embedded-resource"):
         found["properties"] = {**found.get("properties", {}), **_TYPE, "metadata": {"$ref": _META + "ObjectMeta"}}
     return found
 
 
 def root_for_v2(schema: Schema) -> Schema:
-    """A definition, which has its type and metadata whatever becomes of the rest."""
+    """A definition; where unknown fields are allowed it says nothing at all, or clients would refuse them."""
+    if schema.get(_PRESERVE):
+        return {key: schema[key] for key in ("type", "x-kubernetes-group-version-kind")}
     own = {key: schema["properties"][key] for key in (*_TYPE, "metadata")}
     found = for_v2(schema)
     return {**found, "properties": {**found.get("properties", {}), **own}}
@@ -77,17 +72,19 @@ def root_for_v2(schema: Schema) -> Schema:
 
 def for_v2(schema: Schema) -> Schema:
     """What OpenAPI v2, and the clients that validate by it, can make something of."""
+    found = {key: value for key, value in schema.items() if key not in _unknown_to_v2(schema)}
+    nullable = {name for name, inner in schema.get("properties", {}).items() if inner.get("nullable")}
+    if nullable & set(found.get("required", ())):
+        found["required"] = [name for name in found["required"] if name not in nullable]
+    return with_inner(found, for_v2)
+
+
+def _unknown_to_v2(schema: Schema) -> set[str]:
     dropped = set(_ONLY_V3)
     if schema.get("nullable"):
-        dropped |= {"type", "items", "properties", "additionalProperties"}
+        dropped |= {"type", "items", "properties"}
     if schema.get("x-kubernetes-int-or-string"):
         dropped |= {"type"}
     if schema.get(_PRESERVE):
-        dropped |= {"items", "properties"}
-    kept = {key: value for key, value in schema.items() if key not in dropped}
-    if "properties" in kept:
-        kept["properties"] = {key: for_v2(inner) for key, inner in kept["properties"].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(kept.get(key), dict):
-            kept[key] = for_v2(kept[key])
-    return kept
+        dropped |= {"items", "properties"} | ({"type"} if schema.get("type") in ("array", "object") else set())
+    return dropped

@@ -133,10 +133,26 @@ async def test_openapi_describes_it(call: Caller, declare: Declared) -> None:
     assert own not in (await call.get("/openapi/v2")).json["definitions"]
 
 
-async def test_openapi_of_what_has_no_schema(call: Caller, declare: Declared) -> None:
-    await declare(version(schema={"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}))
-    found = (await call.get("/openapi/v2")).json["definitions"]["com.example.stable.v1.CronTab"]
-    assert (found["type"], set(found["properties"])) == ("object", {"apiVersion", "kind", "metadata"})
+async def test_openapi_v2_says_nothing_of_what_may_hold_anything(call: Caller, declare: Declared) -> None:
+    free = {"type": "object", "description": "Free.", "x-kubernetes-preserve-unknown-fields": True}
+    inner = {"free": free, "none": {"type": "string", "nullable": True}, "some": {"type": "string"}}
+    spec = {"type": "object", "properties": inner, "required": ["none", "some"]}
+    root = {"type": "object", "properties": {"spec": spec}}
+    await declare(
+        version("v1", schema={"openAPIV3Schema": root}), version("v2", schema={"openAPIV3Schema": {**free, **root}})
+    )
+    found = (await call.get("/openapi/v2")).json["definitions"]
+    gvk = {"group": GROUP, "version": "v2", "kind": "CronTab"}
+    assert found["com.example.stable.v2.CronTab"] == {"type": "object", "x-kubernetes-group-version-kind": [gvk]}
+    assert found["com.example.stable.v1.CronTab"]["properties"]["spec"] == {
+        "type": "object",
+        "properties": {
+            "free": {"description": "Free.", "x-kubernetes-preserve-unknown-fields": True},
+            "none": {},
+            "some": {"type": "string"},
+        },
+        "required": ["some"],
+    }
 
 
 async def test_versions_are_the_same_objects(call: Caller, declare: Declared) -> None:
