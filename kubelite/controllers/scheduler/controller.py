@@ -9,11 +9,12 @@ from kubelite.controllers.scheduler import affinity, fit, preemption, spread, vo
 from kubelite.controllers.scheduler.fit import explain
 from kubelite.controllers.scheduler.preemption import Candidate
 from kubelite.controllers.scheduler.snapshot import Misfit, Snapshot, priority
+from kubelite.controllers.volumes import matching
+from kubelite.controllers.volumes.binder import SELECTED_NODE
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
 
-SELECTED_NODE = "volume.kubernetes.io/selected-node"
 # Claims of a new pod are being bound this very moment; the binding wakes the scheduler, so complaining can wait.
 BINDING_SECONDS = 2.0
 NO_NODES = "no nodes available to schedule pods"
@@ -69,7 +70,7 @@ class Scheduler(Controller):
         for node in snapshot.nodes:
             found = self._misfit(pod, node, snapshot)
             if found is None:
-                self._assign(pod, meta.name(node))
+                self._assign(pod, node)
                 return None
             problems[meta.name(node)] = found
         self._make_room(pod, snapshot, problems)
@@ -108,19 +109,20 @@ class Scheduler(Controller):
 
     # what becomes of the pod
 
-    def _assign(self, pod: Obj, node: str) -> None:
-        """Claims that waited for a consumer are told which node it goes to; the pod is bound once they are."""
-        waiting = [c for _, c in volumes.claims(pod, self.client) if c is not None and not volumes.is_bound(c)]
-        for claim in waiting:
-            if meta.annotations(claim).get(SELECTED_NODE) != node:
-                new = meta.copy(claim)
-                new["metadata"].setdefault("annotations", {})[SELECTED_NODE] = node
-                self.client.update("persistentvolumeclaims", new)
-        if waiting:
+    def _assign(self, pod: Obj, node: Obj) -> None:
+        """Claims that waited for a consumer get their volumes or are to be provisioned; then the pod is bound."""
+        wanted = volumes.bindings(pod, node, self.client) or volumes.Bindings()
+        for volume, claim in wanted.reserved:
+            self.client.update("persistentvolumes", matching.reserved(volume, claim))
+        for claim in wanted.provisioned:
+            new = meta.copy(claim)
+            new["metadata"].setdefault("annotations", {})[SELECTED_NODE] = meta.name(node)
+            self.client.update("persistentvolumeclaims", new)
+        if wanted.reserved or wanted.provisioned:
             return
-        self.client.bind(pod, node)
+        self.client.bind(pod, meta.name(node))
         where = f"{meta.namespace(pod)}/{meta.name(pod)}"
-        self.recorder.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {node}")
+        self.recorder.event(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {meta.name(node)}")
 
     def _make_room(self, pod: Obj, snapshot: Snapshot, problems: Mapping[str, Misfit]) -> None:
         if not problems:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, key_of, own
 from kubelite.controllers.volumes import matching
+from kubelite.controllers.volumes.matching import BOUND_BY_CONTROLLER
 from kubelite.controllers.volumes.protection import claims_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -17,11 +18,11 @@ from kubelite.registry.kinds.persistentvolume import storage_class_of
 from kubelite.registry.kinds.storageclass import default_class
 
 BIND_COMPLETED = "pv.kubernetes.io/bind-completed"
-BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+DATA_LOST = "Data on the volume is lost!"
 IN_TREE = "kubernetes.io/"  # provisioners that would be part of the control plane; there are none
 
 
@@ -69,34 +70,40 @@ class ClaimBinder(Controller):
     def _check_bound(self, claim: Obj) -> None:
         name = claim["spec"].get("volumeName", "")
         volume = self.client.find("persistentvolumes", None, name) if name else None
-        if volume is None:
-            self._lose(claim, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
-        elif not volume["spec"].get("claimRef") or matching.refers_to(volume, claim):
+        ref = None if volume is None else volume["spec"].get("claimRef")
+        if not name:
+            self._lose(claim, "ClaimLost", "Bound claim has lost reference to PersistentVolume. " + DATA_LOST)
+        elif volume is None:
+            self._lose(claim, "ClaimLost", "Bound claim has lost its PersistentVolume. " + DATA_LOST)
+        elif not ref or ref.get("uid") == meta.uid(claim):
             self._bind(claim, volume)
         else:
             message = "Two claims are bound to the same volume, this one is bound incorrectly"
             self._lose(claim, "ClaimMisbound", message)
 
     def _lose(self, claim: Obj, reason: str, message: str) -> None:
-        if claim.get("status", {}).get("phase") != "Lost":
-            self._set_status(claim, {"phase": "Lost"})
+        status = claim.get("status") or {}
+        if status.get("phase") != "Lost":
+            new = meta.copy(claim)
+            kept = {key: value for key, value in status.items() if key not in ("accessModes", "capacity")}
+            new["status"] = {**kept, "phase": "Lost"}
+            self.client.update("persistentvolumeclaims", new, "status")
             self.recorder.event(claim, "Warning", reason, message)
 
     def _bind_or_wait(self, claim: Obj) -> None:
         if wanted := claim["spec"].get("volumeName"):
             self._bind_to_named(claim, wanted)
             return
-        volume = matching.best(claim, self._in_reach(claim))
-        if volume is not None and not (self._delayed(claim) and not volume["spec"].get("claimRef")):
+        delayed = self._waits_for_consumer(claim)
+        volume = matching.best(claim, self.client.list("persistentvolumes"), delayed=delayed)
+        if volume is not None:
             self._bind(claim, volume)
         elif storage_class_of(claim) is None and (found := default_class(self.client.list("storageclasses"))):
             new = meta.copy(claim)
             new["spec"]["storageClassName"] = meta.name(found)
             self.client.update("persistentvolumeclaims", new)
-        elif self._delayed(claim):
+        elif delayed and not meta.annotations(claim).get(SELECTED_NODE):
             self._tell_of_consumers(claim)
-        elif volume is not None:
-            self._bind(claim, volume)
         elif storage_class_of(claim):
             self._ask_provisioner(claim)
         else:
@@ -114,16 +121,9 @@ class ClaimBinder(Controller):
         message = f"waiting for pod{'s' if len(waiting) > 1 else ''} {names} to be scheduled"
         self.recorder.event(claim, "Normal", "WaitForPodScheduled", message)
 
-    def _in_reach(self, claim: Obj) -> list[Obj]:
-        """Volumes for the node that the scheduler has chosen, if it has."""
-        volumes = self.client.list("persistentvolumes")
-        node = self.client.find("nodes", None, meta.annotations(claim).get(SELECTED_NODE, ""))
-        return volumes if node is None else [volume for volume in volumes if matching.reaches(volume, node)]
-
-    def _delayed(self, claim: Obj) -> bool:
+    def _waits_for_consumer(self, claim: Obj) -> bool:
         found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
-        waits = found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
-        return waits and not meta.annotations(claim).get(SELECTED_NODE)
+        return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
 
     def _bind_to_named(self, claim: Obj, name: str) -> None:
         volume = self.client.find("persistentvolumes", None, name)
@@ -176,16 +176,11 @@ class ClaimBinder(Controller):
         self._set_status(claim, status)
 
     def _point_to_claim(self, volume: Obj, claim: Obj) -> Obj:
-        ref = volume["spec"].get("claimRef")
-        if ref is None or ref.get("uid") != meta.uid(claim):
-            new = meta.copy(volume)
-            if ref is None:
-                new["metadata"].setdefault("annotations", {})[BOUND_BY_CONTROLLER] = "yes"
-            new["spec"]["claimRef"] = meta.reference(claim)
+        new = matching.reserved(volume, claim)
+        if new is not volume:
             volume = self.client.update("persistentvolumes", new)
-        if volume.get("status", {}).get("phase") != "Bound":
-            status = {"phase": "Bound", "lastPhaseTransitionTime": meta.format_time(self.now())}
-            volume = self.client.update("persistentvolumes", {**meta.copy(volume), "status": status}, "status")
+        if (volume.get("status") or {}).get("phase") != "Bound":
+            volume = self.client.update("persistentvolumes", in_phase(volume, "Bound"), "status")
         return volume
 
     def _point_to_volume(self, claim: Obj, volume: Obj) -> Obj:
@@ -233,42 +228,48 @@ class VolumeController(Controller):
         claim = self.client.find("persistentvolumeclaims", ref["namespace"], ref["name"])
         if claim is None or meta.uid(claim) != ref["uid"]:
             self._set_phase(volume, "Released")
-        elif claim["spec"].get("volumeName") not in (None, "", meta.name(volume)):
-            self._release_misbound(volume)
-        elif not claim["spec"].get("volumeName") and _mode(claim) != _mode(volume):
-            self._complain_of_mode(volume, claim)
-        elif claim.get("status", {}).get("phase") == "Bound":
+        elif not claim["spec"].get("volumeName"):
+            if matching.modes_differ(volume, claim):
+                self._complain_of_mode(volume, claim)
+        elif claim["spec"]["volumeName"] == meta.name(volume):
             self._set_phase(volume, "Bound")
+        else:
+            self._release_misbound(volume)
 
     def _complain_of_mode(self, volume: Obj, claim: Obj) -> None:
-        text = (
-            f'Cannot bind PersistentVolume "{meta.name(volume)}" to requested PersistentVolumeClaim '
-            f'"{meta.name(claim)}" due to incompatible volumeMode.'
-        )
-        for about in (volume, claim):
+        for about, what, whose in (
+            (volume, "PersistentVolume", f'PersistentVolumeClaim "{meta.name(claim)}"'),
+            (claim, f'PersistentVolume "{meta.name(volume)}"', "PersistentVolumeClaim"),
+        ):
+            text = f"Cannot bind {what} to requested {whose} due to incompatible volumeMode."
             self.recorder.event(about, "Warning", "VolumeMismatch", text)
 
     def _release_misbound(self, volume: Obj) -> None:
-        """The claim went to another volume: one we had reserved or made ourselves becomes free again."""
+        """The claim went to another volume: this one is free again, or waits for the claim that its maker named."""
         policy = volume["spec"].get("persistentVolumeReclaimPolicy")
         if meta.annotations(volume).get(PROVISIONED_BY) and policy == "Delete":
             self._set_phase(volume, "Released")
             return
-        if meta.annotations(volume).get(BOUND_BY_CONTROLLER):
-            new = meta.copy(volume)
+        new = meta.copy(volume)
+        if BOUND_BY_CONTROLLER in meta.annotations(volume):
             del new["metadata"]["annotations"][BOUND_BY_CONTROLLER]
             del new["spec"]["claimRef"]
-            self._set_phase(self.client.update("persistentvolumes", new), "Available")
+        else:
+            del new["spec"]["claimRef"]["uid"]
+        self._set_phase(self.client.update("persistentvolumes", new), "Available")
 
     def _set_phase(self, volume: Obj, phase: str) -> None:
-        status = volume.get("status") or {}
-        if status.get("phase") != phase and not (phase == "Released" and status.get("phase") == "Failed"):
-            changed = {"phase": phase, "lastPhaseTransitionTime": meta.format_time(self.now())}
-            self.client.update("persistentvolumes", {**meta.copy(volume), "status": changed}, "status")
+        now = (volume.get("status") or {}).get("phase")
+        if now != phase and not (phase == "Released" and now == "Failed"):
+            self.client.update("persistentvolumes", in_phase(volume, phase), "status")
 
 
-def _mode(obj: Obj) -> str:
-    return str(obj["spec"].get("volumeMode") or "Filesystem")
+def in_phase(volume: Obj, phase: str, message: str = "") -> Obj:
+    """The volume in another phase; when that was is the registry's to say."""
+    new = meta.copy(volume)
+    kept = {key: value for key, value in (volume.get("status") or {}).items() if key != "message"}
+    new["status"] = {**kept, "phase": phase, **({"message": message} if message else {})}
+    return new
 
 
 def _finds_no_node(pod: Obj) -> bool:

@@ -69,3 +69,8 @@ def archive_path(export: Path, leaf: str) -> Path:
         number += 1
         path = export / f"archived-{leaf}-{number}"
     return path
+
+
+def doomed_path(export: Path, volume: str) -> Path:
+    """Where a volume's directory is while it is removed."""
+    return export / f".removed-{volume}"

@@ -1,4 +1,7 @@
-"""What is in use isn't deleted: the protection finalizers of claims and volumes (upstream's `pvcprotection`)."""
+"""What is in use isn't deleted: the protection finalizers of claims and volumes.
+
+After upstream's `pvcprotection` and `pvprotection`: whoever takes a finalizer off what isn't being deleted gets it back.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from kubelite.controllers.runtime import Controller, Key, Mapper, own
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Event
-
-PVC_FINALIZER = "kubernetes.io/pvc-protection"
-PV_FINALIZER = "kubernetes.io/pv-protection"
+from kubelite.registry.kinds.persistentvolume import PROTECTION as OF_VOLUMES
+from kubelite.registry.kinds.persistentvolume import with_finalizer
+from kubelite.registry.kinds.persistentvolumeclaim import PROTECTION as OF_CLAIMS
 
 
 def claims_of(pod: Obj) -> list[str]:
@@ -18,6 +21,16 @@ def claims_of(pod: Obj) -> list[str]:
     volumes = pod["spec"].get("volumes") or ()
     named = [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]
     return named + [f"{meta.name(pod)}-{volume['name']}" for volume in volumes if volume.get("ephemeral")]
+
+
+def protected(obj: Obj, finalizer: str) -> Obj:
+    new = meta.copy(obj)
+    with_finalizer(new, finalizer)
+    return new
+
+
+def has_finalizer(obj: Obj, finalizer: str) -> bool:
+    return finalizer in (obj["metadata"].get("finalizers") or ())
 
 
 def without(obj: Obj, finalizer: str) -> Obj:
@@ -40,14 +53,16 @@ class ClaimProtection(Controller):
 
     def reconcile(self, key: Key) -> None:
         claim = self.client.find("persistentvolumeclaims", *key)
-        if (
-            claim is None
-            or not meta.is_terminating(claim)
-            or PVC_FINALIZER not in claim["metadata"].get("finalizers", ())
-        ):
+        if claim is None:
             return
-        if not any(_uses(pod, claim) for pod in self.client.list("pods", key[0])):
-            self.client.update("persistentvolumeclaims", without(claim, PVC_FINALIZER))
+        held = has_finalizer(claim, OF_CLAIMS)
+        if not held and not meta.is_terminating(claim):
+            self.client.update("persistentvolumeclaims", protected(claim, OF_CLAIMS))
+        elif held and meta.is_terminating(claim) and not self._is_used(claim):
+            self.client.update("persistentvolumeclaims", without(claim, OF_CLAIMS))
+
+    def _is_used(self, claim: Obj) -> bool:
+        return any(_uses(pod, claim) for pod in self.client.list("pods", meta.namespace(claim)))
 
 
 def _uses(pod: Obj, claim: Obj) -> bool:
@@ -68,7 +83,10 @@ class VolumeProtection(Controller):
 
     def reconcile(self, key: Key) -> None:
         volume = self.client.find("persistentvolumes", *key)
-        if volume is None or not meta.is_terminating(volume):
+        if volume is None:
             return
-        if PV_FINALIZER in volume["metadata"].get("finalizers", ()) and volume["status"].get("phase") != "Bound":
-            self.client.update("persistentvolumes", without(volume, PV_FINALIZER))
+        held, bound = has_finalizer(volume, OF_VOLUMES), (volume.get("status") or {}).get("phase") == "Bound"
+        if not held and not meta.is_terminating(volume):
+            self.client.update("persistentvolumes", protected(volume, OF_VOLUMES))
+        elif held and meta.is_terminating(volume) and not bound:
+            self.client.update("persistentvolumes", without(volume, OF_VOLUMES))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
 from kubelite.controllers.volumes import directories
-from kubelite.controllers.volumes.binder import PROVISIONED_BY, STORAGE_PROVISIONER
-from kubelite.controllers.volumes.protection import without
+from kubelite.controllers.volumes.binder import PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER
+from kubelite.controllers.volumes.protection import has_finalizer, without
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client, Event, Recorder
@@ -54,6 +54,12 @@ class Provisioner(Controller):
         name = directories.volume_name(claim)
         if found is None or self.client.find("persistentvolumes", None, name) is not None:
             return
+        delayed = found.get("volumeBindingMode") == "WaitForFirstConsumer"
+        if delayed and not meta.annotations(claim).get(SELECTED_NODE):
+            return
+        if (node := self._vanished_node(claim)) is not None:
+            self._choose_again(claim, node)
+            return
         if claim["spec"].get("volumeMode") == "Block":
             self._refuse(claim, found, f"{PROVISIONER} does not support block volume provisioning")
             return
@@ -68,6 +74,17 @@ class Provisioner(Controller):
             raise
         self.client.create("persistentvolumes", self._volume(claim, found, path))
         self.recorder.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+
+    def _vanished_node(self, claim: Obj) -> str | None:
+        """The node that the scheduler chose, if there is no such node any more."""
+        name = meta.annotations(claim).get(SELECTED_NODE)
+        return name if name and self.client.find("nodes", None, name) is None else None
+
+    def _choose_again(self, claim: Obj, node: str) -> None:
+        self.recorder.event(claim, "Warning", "ProvisioningFailed", f'nodes "{node}" not found')
+        new = meta.copy(claim)
+        del new["metadata"]["annotations"][SELECTED_NODE]
+        self.client.update("persistentvolumeclaims", new)
 
     def _refuse(self, claim: Obj, storage_class: Obj, why: str) -> None:
         message = f'failed to provision volume with StorageClass "{meta.name(storage_class)}": {why}'
@@ -140,12 +157,11 @@ class Reclaimer(Controller):
             return
         if volume is None or not _is_due(volume):
             return
-        path = Path(volume["spec"]["nfs"]["path"])
         try:
-            fate: directories.Fate = "retain" if self._is_shared(path) else self._fate(volume)
-            await asyncio.to_thread(self._dispose, path, fate)
+            if (doomed := self._set_aside(volume)) is not None:
+                await asyncio.to_thread(self._remove, doomed)
         except (OSError, ValueError, LookupError) as error:
-            self._fail(volume, str(error))
+            self.recorder.event(volume, "Warning", "VolumeFailedDelete", str(error))
             raise
         if not meta.is_terminating(volume):
             self.client.delete("persistentvolumes", *key, uid=meta.uid(volume))
@@ -153,8 +169,24 @@ class Reclaimer(Controller):
             self._let_go(left)
 
     def _let_go(self, volume: Obj) -> None:
-        if FINALIZER in (volume["metadata"].get("finalizers") or ()):
+        if has_finalizer(volume, FINALIZER):
             self.client.update("persistentvolumes", without(volume, FINALIZER))
+
+    def _set_aside(self, volume: Obj) -> Path | None:
+        """Archive the directory, or put it where it can be removed, which is the answer.
+
+        It leaves its place before anything else happens: what a new claim of the same path writes there is its own.
+        """
+        path = Path(volume["spec"]["nfs"]["path"])
+        doomed = directories.doomed_path(self._export, meta.name(volume))
+        if not path.resolve().is_relative_to(self._export.resolve()) or path.resolve() == self._export.resolve():
+            raise ValueError(f"{path} is not inside the export directory")
+        fate = self._fate(volume) if path.exists() and not self._is_shared(path) else "retain"
+        if fate == "archive":
+            path.rename(directories.archive_path(self._export, path.name))
+        elif fate == "delete" and not doomed.exists():
+            path.rename(doomed)
+        return doomed if doomed.exists() else None
 
     def _is_shared(self, path: Path) -> bool:
         """By a pattern of the class several claims may have one directory: the last of them takes it along."""
@@ -168,23 +200,6 @@ class Reclaimer(Controller):
         if found is None:
             raise LookupError(f'storageclass.storage.k8s.io "{name}" not found')
         return directories.fate(found.get("parameters") or {})
-
-    def _dispose(self, path: Path, fate: directories.Fate) -> None:
-        if not path.resolve().is_relative_to(self._export.resolve()) or path.resolve() == self._export.resolve():
-            raise ValueError(f"{path} is not inside the export directory")
-        if fate == "retain" or not path.exists():
-            return
-        if fate == "delete":
-            self._remove(path)
-        else:
-            path.rename(directories.archive_path(self._export, path.name))
-
-    def _fail(self, volume: Obj, message: str) -> None:
-        status = {"phase": "Failed", "message": message, "reason": "VolumeFailedDelete"}
-        status["lastPhaseTransitionTime"] = meta.format_time(self.now())
-        if (volume.get("status") or {}).get("phase") != "Failed":
-            self.client.update("persistentvolumes", {**meta.copy(volume), "status": status}, "status")
-        self.recorder.event(volume, "Warning", "VolumeFailedDelete", message)
 
 
 def _is_due(volume: Obj) -> bool:

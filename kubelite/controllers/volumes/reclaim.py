@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
-from kubelite.controllers.volumes.binder import PROVISIONED_BY
+from kubelite.controllers.volumes.binder import PROVISIONED_BY, in_phase
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -49,6 +49,5 @@ class HandMadeReclaimer(Controller):
         self.client.delete("persistentvolumes", None, name, uid=meta.uid(volume))
 
     def _fail(self, volume: Obj, reason: str, message: str) -> None:
-        status = {"phase": "Failed", "message": message, "lastPhaseTransitionTime": meta.format_time(self.now())}
-        self.client.update("persistentvolumes", {**meta.copy(volume), "status": status}, "status")
+        self.client.update("persistentvolumes", in_phase(volume, "Failed", message), "status")
         self.recorder.event(volume, "Warning", reason, message)

@@ -1,7 +1,9 @@
-"""Expansion: a bound claim that asks for more gets it. After kubernetes-csi/external-resizer.
+"""Expansion: a bound claim that asks for more gets it.
 
-The provisioner's directories have no size, so there is nothing to do but to say so: the volume's capacity first, then
-the claim's. Whether the class allows it was decided at admission.
+After upstream's `pkg/controller/volume/expand`, which leaves it to others, and kubernetes-csi/external-resizer. The
+provisioner's directories have no size, so there is nothing to do but to say so: the volume's capacity first, then
+the claim's, which is `Resizing` meanwhile. No node has anything to do, so that `FileSystemResizePending` is no claim's
+condition. Whether the class allows it was decided at admission.
 """
 
 from __future__ import annotations
@@ -29,26 +31,33 @@ class Resizer(Controller):
         if claim is None or meta.is_terminating(claim) or not _lacks(claim):
             return
         volume = self.client.find("persistentvolumes", None, claim["spec"].get("volumeName") or "")
-        if volume is None or meta.annotations(volume).get(PROVISIONED_BY) != PROVISIONER:
+        if volume is None:
             return
+        told = "waiting for an external controller to expand this PVC"
+        self.recorder.event(claim, "Normal", "ExternalExpanding", told)
+        if meta.annotations(volume).get(PROVISIONED_BY) == PROVISIONER:
+            self._resize(claim, volume)
+
+    def _resize(self, claim: Obj, volume: Obj) -> None:
         wanted = claim["spec"]["resources"]["requests"]["storage"]
+        condition = {"type": "Resizing", "status": "True", "lastProbeTime": None}
+        claim = self._told(claim, meta.with_condition(claim["status"].get("conditions"), condition, self.now()))
         message = f"External resizer is resizing volume {meta.name(volume)}"
         self.recorder.event(claim, "Normal", "Resizing", message)
         if matching.capacity(volume) < matching.requested(claim):
             new = meta.copy(volume)
             new["spec"]["capacity"]["storage"] = wanted
             self.client.update("persistentvolumes", new)
-        self._grow(claim, wanted)
+        left = [entry for entry in claim["status"]["conditions"] if entry["type"] not in EXPANSION]
+        self._told(claim, left, {"capacity": {**claim["status"].get("capacity", {}), "storage": wanted}})
         self.recorder.event(claim, "Normal", "VolumeResizeSuccessful", "Resize volume succeeded")
 
-    def _grow(self, claim: Obj, wanted: str) -> None:
+    def _told(self, claim: Obj, conditions: list[Obj], more: Obj | None = None) -> Obj:
         new = meta.copy(claim)
-        status = new["status"]
-        status["capacity"] = {**status.get("capacity", {}), "storage": wanted}
-        conditions = [entry for entry in status.pop("conditions", None) or () if entry["type"] not in EXPANSION]
-        if conditions:
-            status["conditions"] = conditions
-        self.client.update("persistentvolumeclaims", new, "status")
+        new["status"] = {**claim["status"], "conditions": conditions, **(more or {})}
+        if not conditions:
+            del new["status"]["conditions"]
+        return self.client.update("persistentvolumeclaims", new, "status")
 
 
 def _lacks(claim: Obj) -> bool:

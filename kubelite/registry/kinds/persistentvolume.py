@@ -40,11 +40,33 @@ _NOT_SOURCES = frozenset(
     }
 )
 _REQUIRED_OF_SOURCE = {
+    "awsElasticBlockStore": ("volumeID",),
+    "azureDisk": ("diskName", "diskURI"),
+    "azureFile": ("secretName", "shareName"),
+    "cephfs": ("monitors",),
+    "cinder": ("volumeID",),
+    "csi": ("driver", "volumeHandle"),
+    "flexVolume": ("driver",),
+    "gcePersistentDisk": ("pdName",),
+    "glusterfs": ("endpoints", "path"),
     "hostPath": ("path",),
+    "iscsi": ("targetPortal", "iqn"),
     "local": ("path",),
     "nfs": ("server", "path"),
-    "csi": ("driver", "volumeHandle"),
+    "portworxVolume": ("volumeID",),
+    "rbd": ("monitors", "image"),
+    "vsphereVolume": ("volumePath",),
 }
+HOST_PATH_TYPES = (
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
+)
 
 
 def storage_class_of(obj: Obj) -> str | None:
@@ -79,7 +101,7 @@ def access_mode_errors(path: str, modes: list[str] | None, missing: str) -> list
         return [required(path, missing)]
     supported = sorted(_ACCESS_MODES)
     errors = [not_supported(path, mode, supported) for mode in modes if mode not in _ACCESS_MODES]
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
+    if "ReadWriteOncePod" in modes and any(mode in _ACCESS_MODES for mode in modes if mode != "ReadWriteOncePod"):
         errors.append(forbidden_field(path, "may not use ReadWriteOncePod with other access modes"))
     return errors
 
@@ -118,15 +140,15 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     spec = new["spec"]
     errors = access_mode_errors("spec.accessModes", spec.get("accessModes"), "")
     errors += _capacity_errors(spec.get("capacity") or {})
-    errors += _source_errors(spec)
     policy = spec["persistentVolumeReclaimPolicy"]
     if policy not in _RECLAIM_POLICIES:
         errors.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIM_POLICIES))
+    if (affinity := spec.get("nodeAffinity")) is not None:
+        errors += _affinity_errors("spec.nodeAffinity.required", affinity.get("required"))
+    errors += _source_errors(spec)
     if policy == "Recycle" and posixpath.normpath((spec.get("hostPath") or {}).get("path") or "-") == "/":
         text = "may not be 'recycle' for a hostPath mount of '/'"
         errors.append(forbidden_field("spec.persistentVolumeReclaimPolicy", text))
-    if (affinity := spec.get("nodeAffinity")) is not None:
-        errors += _affinity_errors("spec.nodeAffinity.required", affinity.get("required"))
     errors += class_name_errors("spec.storageClassName", spec.get("storageClassName"))
     errors += volume_mode_errors("spec.volumeMode", spec["volumeMode"])
     return errors + (_change_errors(spec, old["spec"]) if old is not None else [])
@@ -139,11 +161,9 @@ def _affinity_errors(path: str, selector: Obj | None) -> list[FieldError]:
 
 
 def _capacity_errors(capacity: Obj) -> list[FieldError]:
-    if not capacity:
-        return [required("spec.capacity")]
-    errors = []
+    errors = [] if capacity else [required("spec.capacity")]
     if set(capacity) != {"storage"}:
-        errors.append(not_supported("spec.capacity", capacity, ("storage",)))
+        errors.append(not_supported("spec.capacity", capacity or None, ("storage",)))
     return errors + [
         error for name, amount in capacity.items() for error in storage_errors(f"spec.capacity[{name}]", amount)
     ]
@@ -161,11 +181,13 @@ def _source_errors(spec: Obj) -> list[FieldError]:
     name, source = sources[0], spec[sources[0]]
     path = str(source.get("path") or "")
     errors += [required(f"spec.{name}.{field}") for field in _REQUIRED_OF_SOURCE.get(name, ()) if not source.get(field)]
-    if name == "nfs" and path and not path.startswith("/"):
+    if name == "nfs" and not path.startswith("/"):
         errors.append(invalid_value("spec.nfs.path", path, "must be an absolute path"))
     if name in ("hostPath", "local") and ".." in path.split("/"):
         errors.append(invalid_value(f"spec.{name}.path", path, "must not contain '..'"))
-    if name == "local" and not spec.get("nodeAffinity"):
+    if name == "hostPath" and path and (kind := source.get("type") or "") not in HOST_PATH_TYPES:
+        errors.append(not_supported("spec.hostPath.type", kind, HOST_PATH_TYPES))
+    if name == "local" and spec.get("nodeAffinity") is None:
         errors.append(required("spec.nodeAffinity", "Local volume requires node affinity"))
     return errors
 
@@ -175,10 +197,23 @@ def _change_errors(spec: Obj, old: Obj) -> list[FieldError]:
     if {name: spec[name] for name in _sources(spec)} != {name: old[name] for name in _sources(old)}:
         text = "spec.persistentvolumesource is immutable after creation"
         errors.append(forbidden_field("spec.persistentvolumesource", text))
-    errors += validation.unchanged("spec.volumeMode", spec["volumeMode"], old.get("volumeMode"))
+    # Upstream's paths of these two begin below the spec.
+    errors += validation.unchanged("volumeMode", spec["volumeMode"], old.get("volumeMode"))
     if old.get("nodeAffinity"):
-        errors += validation.unchanged("spec.nodeAffinity", spec.get("nodeAffinity"), old["nodeAffinity"])
+        errors += validation.unchanged("nodeAffinity", spec.get("nodeAffinity"), old["nodeAffinity"])
     return errors
+
+
+def _initial_status(volume: Obj) -> Obj:
+    return {"phase": "Pending", "lastPhaseTransitionTime": volume["metadata"]["creationTimestamp"]}
+
+
+def _status(wanted: Obj, old: Obj, now: datetime) -> Obj:
+    """A phase that changes has the time of the change, if whoever changes it doesn't say another."""
+    since = "lastPhaseTransitionTime"
+    if wanted.get("phase") == old.get("phase") or wanted.get(since) not in (None, old.get(since)):
+        return wanted
+    return {**wanted, since: meta.format_time(now)}
 
 
 def _warnings(volume: Obj) -> list[str]:
@@ -236,7 +271,8 @@ PERSISTENT_VOLUME = Kind(
     prepare=_prepare,
     validate=_validate,
     fields={"name": meta.name},
-    initial_status=lambda volume: {"phase": "Pending"},
+    initial_status=_initial_status,
+    status_writes={"status": _status},
     warnings=_warnings,
     returns_deleted=True,
 )

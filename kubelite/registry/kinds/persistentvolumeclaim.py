@@ -49,8 +49,8 @@ def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
     else:
         errors += storage_errors(f"{path}.resources[storage]", request)
     errors += class_name_errors(f"{path}.storageClassName", spec.get("storageClassName"))
-    errors += _source_errors(path, spec)
-    return errors + volume_mode_errors(f"{path}.volumeMode", spec.get("volumeMode"))
+    errors += volume_mode_errors(f"{path}.volumeMode", spec.get("volumeMode"))
+    return errors + _source_errors(path, spec)
 
 
 def _source_errors(path: str, spec: Obj) -> list[FieldError]:
@@ -106,7 +106,7 @@ def _check_expansion(new: Obj, old: Obj, reader: Reader) -> None:
     if not _grows(new, old):
         return
     if _phase(old) != "Bound":
-        raise forbidden("persistentvolumeclaims", meta.name(new), "only bound persistent volume claims can be expanded")
+        raise forbidden("persistentvolumeclaims", meta.name(new), "Only bound persistent volume claims can be expanded")
     found = reader.find("storageclasses", None, storage_class_of(old) or "")
     if found is None or not found.get("allowVolumeExpansion"):
         text = "only dynamically provisioned pvc can be resized and "
@@ -129,9 +129,14 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     errors = claim_spec_errors("spec", new["spec"])
     if old is None or errors:
         return errors
+    if not _moves_class_from_annotation(new, old):
+        was, now = (meta.annotations(claim).get(CLASS_ANNOTATION, "") for claim in (old, new))
+        errors += validation.unchanged(f"metadata.annotations.{CLASS_ANNOTATION}", now, was)
     if _fixed(new, old, bound=_phase(old) == "Bound") != _fixed(old, old, bound=_phase(old) == "Bound"):
         errors.append(forbidden_field("spec", _IMMUTABLE))
-    return errors + _shrink_errors(new, old)
+    errors += _shrink_errors(new, old)
+    # Upstream's path of this one begins below the spec.
+    return errors + validation.unchanged("volumeMode", new["spec"]["volumeMode"], old["spec"].get("volumeMode"))
 
 
 def _fixed(claim: Obj, old: Obj, *, bound: bool) -> Obj:
@@ -145,15 +150,23 @@ def _fixed(claim: Obj, old: Obj, *, bound: bool) -> Obj:
         spec.pop("volumeAttributesClassName", None)
     if not old["spec"].get("volumeName"):
         spec.pop("volumeName", None)
-    if storage_class_of(old) is None or _same_class_moved(claim, old):
+    if _may_get_class(claim, old):
         spec.pop("storageClassName", None)
-    return {field: value for field, value in spec.items() if value not in (None, [], {})}
+    return {field: value for field, value in spec.items() if field == "storageClassName" or value not in (None, [], {})}
 
 
-def _same_class_moved(claim: Obj, old: Obj) -> bool:
-    """The class went from the old annotation to the field."""
-    annotated = meta.annotations(old).get(CLASS_ANNOTATION)
-    return annotated is not None and claim["spec"].get("storageClassName") in (None, annotated)
+def _may_get_class(claim: Obj, old: Obj) -> bool:
+    """One that has none yet, in the field; if the old annotation names one, only that."""
+    named = meta.annotations(old).get(CLASS_ANNOTATION)
+    wanted = claim["spec"].get("storageClassName")
+    return old["spec"].get("storageClassName") is None and (named is None or wanted in (None, named))
+
+
+def _moves_class_from_annotation(new: Obj, old: Obj) -> bool:
+    """The class goes from the old annotation to the field, which the annotation may or may not survive."""
+    was, now = (meta.annotations(claim).get(CLASS_ANNOTATION) for claim in (old, new))
+    moves = old["spec"].get("storageClassName") is None and new["spec"].get("storageClassName") == was
+    return was is not None and moves and now in (None, was)
 
 
 def _shrink_errors(new: Obj, old: Obj) -> list[FieldError]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from kubelite.errors import duplicate, forbidden_field, invalid_value, not_found_field, required
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
+from kubelite.registry.kinds.persistentvolume import HOST_PATH_TYPES
 from kubelite.registry.kinds.persistentvolumeclaim import claim_spec_errors
 from kubelite.registry.kinds.podspec_env import downward_file
 from kubelite.registry.kinds.podspec_rules import (
@@ -21,16 +22,6 @@ from kubelite.registry.kinds.podspec_rules import (
 
 Rule = Callable[[str, Obj], Errors]
 
-_HOST_PATH_TYPES = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
 _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
 _RECURSIVE_READ_ONLY = ("Disabled", "Enabled", "IfPossible")
 _MORE_THAN_ONE = "may not specify more than 1 volume type"
@@ -77,7 +68,7 @@ def _empty_dir(path: str, source: Obj) -> Errors:
 def _host_path(path: str, source: Obj) -> Errors:
     if not source.get("path"):
         return [required(f"{path}.path")]
-    return no_backsteps(f"{path}.path", source["path"]) + within(f"{path}.type", source.get("type"), _HOST_PATH_TYPES)
+    return no_backsteps(f"{path}.path", source["path"]) + within(f"{path}.type", source.get("type"), HOST_PATH_TYPES)
 
 
 def _nfs(path: str, source: Obj) -> Errors:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.bootstrap import STORAGE_CLASS
 from kubelite.controllers.scheduler.controller import Scheduler
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
@@ -19,7 +20,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Controllers, Recorded
 from tests.unit.controllers.test_scheduler import message, node, where
-from tests.unit.controllers.test_volumes import claim, found, storage_class, volume
+from tests.unit.controllers.volume_objects import claim, found, storage_class, volume
 
 
 @pytest.fixture
@@ -99,7 +100,25 @@ def test_claim_grows_with_its_volume_when_the_class_allows(
     assert "conditions" not in grown["status"]
     volume = registry.get("persistentvolumes", None, grown["spec"]["volumeName"])
     assert volume["spec"]["capacity"] == {"storage": "1Gi"}
-    assert recorded.reasons[-2:] == ["Resizing", "VolumeResizeSuccessful"]
+    assert recorded.events[-3:] == [
+        ("ExternalExpanding", "waiting for an external controller to expand this PVC"),
+        ("Resizing", f"External resizer is resizing volume {meta.name(volume)}"),
+        ("VolumeResizeSuccessful", "Resize volume succeeded"),
+    ]
+
+
+def test_claim_of_a_volume_that_nobody_expands_waits(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    storage_class(registry, allowVolumeExpansion=True)
+    volume(registry, "pv", storageClassName=STORAGE_CLASS)
+    controllers.settle()
+    claim(registry, storageClassName=STORAGE_CLASS)
+    controllers.settle()
+    grow(registry, "2Gi")
+    controllers.settle()
+    assert found(registry)["status"]["capacity"] == {"storage": "1Gi"}
+    assert set(recorded.reasons) == {"ExternalExpanding"}
 
 
 def test_claim_of_another_class_does_not_grow(registry: Registry, controllers: Controllers) -> None:
@@ -154,6 +173,81 @@ def test_local_volume_is_had_on_its_node_only(
     assert where(registry) == expected
     if not expected:
         assert "1 node(s) didn't find available persistent volumes to bind." in message(registry)
+
+
+LOCAL = {"name": "local"}
+
+
+def local_class(registry: Registry) -> None:
+    waits = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
+    registry.create("storageclasses", {"metadata": LOCAL, **waits})
+
+
+def test_two_claims_of_a_pod_do_not_get_the_same_volume(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    local_class(registry)
+    volume(registry, "large", "10Gi", storageClassName="local")
+    for name, size in (("b", "1Gi"), ("a", "5Gi")):
+        claim(registry, name, storageClassName="local", resources={"requests": {"storage": size}})
+    pod(registry, "web", {**using("a"), "name": "a"}, {**using("b"), "name": "b"})
+    controllers.settle()
+    assert where(registry) == ""
+    assert "1 node(s) didn't find available persistent volumes to bind." in message(registry)
+    assert [volume["status"]["phase"] for volume in registry.list("persistentvolumes")] == ["Available"]
+    volume(registry, "small", "2Gi", storageClassName="local")
+    controllers.settle()
+    assert where(registry) == "node"
+    assert [found(registry, name)["spec"]["volumeName"] for name in "ab"] == ["large", "small"]
+    assert "volume.kubernetes.io/selected-node" not in meta.annotations(found(registry, "a"))
+
+
+def test_scheduler_takes_the_smallest_volume_whatever_its_access_modes(
+    registry: Registry, controllers: Controllers
+) -> None:
+    node(registry)
+    local_class(registry)
+    volume(registry, "shared", "1Gi", storageClassName="local", accessModes=["ReadWriteOnce", "ReadWriteMany"])
+    volume(registry, "single", "5Gi", storageClassName="local")
+    controllers.settle()
+    claim(registry, storageClassName="local")
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    assert found(registry)["spec"]["volumeName"] == "shared"
+    bound = registry.get("persistentvolumes", None, "shared")
+    assert meta.annotations(bound) == {"pv.kubernetes.io/bound-by-controller": "yes"}
+
+
+def test_claim_that_names_its_volume_does_not_wait_for_a_consumer(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    local_class(registry)
+    claim(registry, storageClassName="local", volumeName="pv")
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    registry.now.advance(5)
+    controllers.settle()
+    assert "pod has unbound immediate PersistentVolumeClaims" in message(registry)
+    volume(registry, "pv", storageClassName="local")
+    controllers.settle()
+    assert where(registry) == "node"
+
+
+@pytest.mark.parametrize(("zones", "expected"), [("here__there", "node"), ("elsewhere", "")])
+def test_volume_is_had_in_its_zones_only(
+    registry: Registry, controllers: Controllers, zones: str, expected: str
+) -> None:
+    node(registry)
+    zone = "topology.kubernetes.io/zone"
+    (only,) = registry.list("nodes")
+    registry.patch("nodes", None, meta.name(only), {"metadata": {"labels": {zone: "here"}}})
+    volume(registry, "pv")
+    registry.patch("persistentvolumes", None, "pv", {"metadata": {"labels": {zone: zones}}})
+    claim(registry, storageClassName="", volumeName="pv")
+    controllers.settle()
+    pod(registry, "web", using("data"))
+    controllers.settle()
+    assert where(registry) == expected
+    if not expected:
+        assert "1 node(s) had no available volume zone." in message(registry)
 
 
 def test_finished_pod_keeps_its_claim_until_it_is_removed(registry: Registry, controllers: Controllers) -> None:

@@ -48,7 +48,22 @@ def test_volume_gets_its_defaults_and_protection(cluster) -> None:
     assert made["metadata"]["finalizers"] == ["kubernetes.io/pv-protection"]
     assert made["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     assert made["spec"]["volumeMode"] == "Filesystem"
-    assert made["status"] == {"phase": "Pending"}
+    created = made["metadata"]["creationTimestamp"]
+    assert made["status"] == {"phase": "Pending", "lastPhaseTransitionTime": created}
+
+
+@pytest.mark.parametrize(
+    ("status", "since"),
+    [
+        ({"phase": "Pending"}, "2026-01-01T00:00:00Z"),
+        ({"phase": "Available"}, "2026-11-23T12:00:10Z"),
+        ({"phase": "Available", "lastPhaseTransitionTime": "2026-01-02T00:00:00Z"}, "2026-01-02T00:00:00Z"),
+    ],
+)
+def test_volume_knows_since_when_it_is_in_its_phase(status: Obj, since: str) -> None:
+    old = {"phase": "Pending", "lastPhaseTransitionTime": "2026-01-01T00:00:00Z"}
+    write = PERSISTENT_VOLUME.status_writes["status"]
+    assert write({**old, **status}, old, NOW)["lastPhaseTransitionTime"] == since
 
 
 @pytest.mark.parametrize(
@@ -57,10 +72,28 @@ def test_volume_gets_its_defaults_and_protection(cluster) -> None:
         ({"nfs": None}, ["spec: Required value: must specify a volume type"]),
         ({"hostPath": {"path": "/x"}}, ["spec.hostPath: Forbidden: may not specify more than 1 volume type"]),
         ({"accessModes": []}, ["spec.accessModes: Required value"]),
-        ({"capacity": {}}, ["spec.capacity: Required value"]),
+        (
+            {"capacity": {}},
+            ["spec.capacity: Required value", 'spec.capacity: Unsupported value: null: supported values: "storage"'],
+        ),
         ({"capacity": {"storage": "0"}}, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']),
         ({"nfs": {"server": "s", "path": "x"}}, ['spec.nfs.path: Invalid value: "x": must be an absolute path']),
-        ({"nfs": {"server": ""}}, ["spec.nfs.server: Required value", "spec.nfs.path: Required value"]),
+        (
+            {"nfs": {"server": ""}},
+            [
+                "spec.nfs.server: Required value",
+                "spec.nfs.path: Required value",
+                'spec.nfs.path: Invalid value: "": must be an absolute path',
+            ],
+        ),
+        ({"nfs": None, "gcePersistentDisk": {"pdName": ""}}, ["spec.gcePersistentDisk.pdName: Required value"]),
+        (
+            {"nfs": None, "hostPath": {"path": "/x", "type": "Dir"}},
+            [
+                'spec.hostPath.type: Unsupported value: "Dir": supported values: "", "BlockDevice", "CharDevice", '
+                '"Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"'
+            ],
+        ),
         (
             {"nfs": None, "local": {"path": "/x"}},
             ["spec.nodeAffinity: Required value: Local volume requires node affinity"],
@@ -98,6 +131,19 @@ def test_volume_keeps_its_source(cluster, refused) -> None:
         "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"
     ]
     assert cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"].update(claimRef={"name": "data"}))
+
+
+def test_volume_keeps_its_mode_and_the_nodes_that_it_once_named(cluster, refused) -> None:
+    terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+    near = {"required": {"nodeSelectorTerms": terms}}
+    old = cluster.create(PERSISTENT_VOLUME, volume())
+    placed = cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"].update(nodeAffinity=near))
+    (mode,) = refused(
+        lambda: cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"].update(volumeMode="Block"))
+    )
+    assert mode == 'volumeMode: Invalid value: "Block": field is immutable'
+    (moved,) = refused(lambda: cluster.update(PERSISTENT_VOLUME, placed, lambda new: new["spec"].pop("nodeAffinity")))
+    assert moved == "nodeAffinity: Invalid value: null: field is immutable"
 
 
 def test_volume_row_has_the_recorded_cells(cluster, now) -> None:
@@ -209,6 +255,50 @@ def test_bound_claim_may_only_grow(cluster, refused, change, messages: list[str]
     assert refused(lambda: cluster.update(PERSISTENT_VOLUME_CLAIM, old, change)) == messages
 
 
+ANNOTATED = 'metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "{}": field is immutable'
+
+
+@pytest.mark.parametrize(
+    ("annotation", "field", "messages"),
+    [
+        ("slow", None, []),
+        ("slow", "slow", []),
+        (None, "slow", []),
+        (None, None, [ANNOTATED.format("")]),
+        ("fast", None, [ANNOTATED.format("fast")]),
+        ("slow", "fast", [IMMUTABLE]),
+        (None, "fast", [ANNOTATED.format(""), IMMUTABLE]),
+    ],
+)
+def test_claim_of_an_annotated_class_may_name_it_in_the_field(
+    cluster, refused, annotation: str | None, field: str | None, messages: list[str]
+) -> None:
+    wanted = claim()
+    wanted["metadata"]["annotations"] = {OLD_CLASS: "slow"}
+    old = cluster.create(PERSISTENT_VOLUME_CLAIM, wanted)
+
+    def change(new: Obj) -> None:
+        new["metadata"]["annotations"] = {OLD_CLASS: annotation} if annotation else {}
+        new["spec"] |= {"storageClassName": field} if field else {}
+
+    assert refused(lambda: cluster.update(PERSISTENT_VOLUME_CLAIM, old, change)) == messages
+
+
+def test_claim_keeps_its_class_and_its_mode(cluster, refused) -> None:
+    old = cluster.create(PERSISTENT_VOLUME_CLAIM, claim(storageClassName="slow"))
+    for change in (
+        lambda new: new["spec"].pop("storageClassName"),
+        lambda new: new["spec"].update(storageClassName=""),
+        lambda new: new["spec"]["resources"].update(requests={"storage": "50Mi"}),
+    ):
+        assert refused(lambda: cluster.update(PERSISTENT_VOLUME_CLAIM, old, change))[0] == IMMUTABLE  # noqa: B023
+    raw = lambda new: new["spec"].update(volumeMode="Block")  # noqa: E731
+    assert refused(lambda: cluster.update(PERSISTENT_VOLUME_CLAIM, old, raw)) == [
+        IMMUTABLE,
+        'volumeMode: Invalid value: "Block": field is immutable',
+    ]
+
+
 def test_binder_may_name_the_volume_and_the_class_once(cluster) -> None:
     old = cluster.create(PERSISTENT_VOLUME_CLAIM, claim())
     named = cluster.update(PERSISTENT_VOLUME_CLAIM, old, lambda new: new["spec"].update(storageClassName="c"))
@@ -225,7 +315,7 @@ def test_growth_needs_a_bound_claim_of_a_class_that_allows_it(cluster, refused) 
         )
 
     assert refused(grow) == [
-        'persistentvolumeclaims "data" is forbidden: only bound persistent volume claims can be expanded'
+        'persistentvolumeclaims "data" is forbidden: Only bound persistent volume claims can be expanded'
     ]
     bound(old)
     assert refused(grow) == [

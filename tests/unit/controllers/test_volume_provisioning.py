@@ -1,10 +1,10 @@
-"""Claims and volumes: binding, provisioning, protection, release, and what becomes of directories."""
+"""Directories of claims: how they are made, and what becomes of them; volumes that nobody has provisioned."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,12 +12,13 @@ from kubelite.bootstrap import STORAGE_CLASS
 from kubelite.controllers.volumes import directories
 from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
-from kubelite.controllers.volumes.provisioner import PROVISIONER, Provisioner, Reclaimer
+from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
 from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Controllers, Recorded
+from tests.unit.controllers.volume_objects import claim, found, storage_class, volume
 
 
 @pytest.fixture
@@ -37,32 +38,6 @@ def controllers(registry: Registry, recorded: Recorded, export: Path) -> Control
         ClaimProtection(registry, recorded),
         VolumeProtection(registry, recorded),
     )
-
-
-def storage_class(registry: Registry, name: str = STORAGE_CLASS, *, default: bool = False, **more: Any) -> Obj:
-    annotations = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
-    metadata = {"name": name, "annotations": annotations}
-    return registry.create("storageclasses", {"metadata": metadata, "provisioner": PROVISIONER, **more})
-
-
-def claim(registry: Registry, name: str = "data", annotations: Obj | None = None, **spec: Any) -> Obj:
-    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}, **spec}
-    metadata = {"name": name, "namespace": "default", "annotations": annotations or {}}
-    return registry.create("persistentvolumeclaims", {"metadata": metadata, "spec": asked})
-
-
-def volume(registry: Registry, name: str, size: str = "1Gi", **spec: Any) -> Obj:
-    asked = {
-        "capacity": {"storage": size},
-        "accessModes": ["ReadWriteOnce"],
-        "hostPath": {"path": f"/tmp/{name}"},
-        **spec,
-    }
-    return registry.create("persistentvolumes", {"metadata": {"name": name}, "spec": asked})
-
-
-def found(registry: Registry, name: str = "data") -> Obj:
-    return registry.get("persistentvolumeclaims", "default", name)
 
 
 def test_a_claim_with_the_old_annotation_gets_its_directory(
@@ -88,49 +63,6 @@ def test_a_claim_with_the_old_annotation_gets_its_directory(
     assert recorded.reasons == ["ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"]
 
 
-def test_the_default_class_serves_a_claim_that_names_none(registry: Registry, controllers: Controllers) -> None:
-    claim(registry)
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Pending"
-    storage_class(registry, default=True)
-    controllers.settle()
-    assert found(registry)["spec"]["storageClassName"] == STORAGE_CLASS
-    assert found(registry)["status"]["phase"] == "Bound"
-
-
-def test_the_smallest_volume_that_suits_is_bound(registry: Registry, controllers: Controllers) -> None:
-    for name, size in [("tiny", "10Mi"), ("large", "10Gi"), ("fits", "1Gi")]:
-        volume(registry, name, size)
-    claim(registry, storageClassName="")
-    controllers.settle()
-    assert found(registry)["spec"]["volumeName"] == "fits"
-    assert registry.get("persistentvolumes", None, "fits")["status"]["phase"] == "Bound"
-    assert registry.get("persistentvolumes", None, "large")["status"]["phase"] == "Available"
-
-
-def test_a_volume_with_fewer_access_modes_goes_before_a_smaller_one(
-    registry: Registry, controllers: Controllers
-) -> None:
-    volume(registry, "shared", "1Gi", accessModes=["ReadWriteOnce", "ReadWriteMany"])
-    volume(registry, "single", "5Gi")
-    controllers.settle()
-    claim(registry, storageClassName="")
-    controllers.settle()
-    assert found(registry)["spec"]["volumeName"] == "single"
-
-
-def test_a_volume_reserved_for_a_claim_is_bound_whatever_its_class(
-    registry: Registry, controllers: Controllers
-) -> None:
-    storage_class(registry, "slow", volumeBindingMode="WaitForFirstConsumer")
-    volume(registry, "reserved", claimRef={"namespace": "default", "name": "data"}, storageClassName="other")
-    controllers.settle()
-    assert registry.get("persistentvolumes", None, "reserved")["status"]["phase"] == "Available"
-    claim(registry, storageClassName="slow")
-    controllers.settle()
-    assert found(registry)["spec"]["volumeName"] == "reserved"
-
-
 def test_a_raw_claim_is_refused_by_the_provisioner(
     registry: Registry, controllers: Controllers, recorded: Recorded
 ) -> None:
@@ -141,17 +73,6 @@ def test_a_raw_claim_is_refused_by_the_provisioner(
     assert found(registry)["status"]["phase"] == "Pending"
     text = f'failed to provision volume with StorageClass "{STORAGE_CLASS}": '
     assert ("ProvisioningFailed", f"{text}fuseim.pri/ifs does not support block volume provisioning") in recorded.events
-
-
-def test_a_raw_claim_is_not_bound_to_a_directory(
-    registry: Registry, controllers: Controllers, recorded: Recorded
-) -> None:
-    volume(registry, "plain")
-    claim(registry, storageClassName="", volumeMode="Block", volumeName="plain")
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Pending"
-    text = 'Cannot bind to requested volume "plain": incompatible volumeMode'
-    assert ("VolumeMismatch", text) in recorded.events
 
 
 def test_provisioners_that_would_be_part_of_the_control_plane_are_not_there(
@@ -214,62 +135,6 @@ def test_a_hand_made_volume_of_tmp_goes_and_its_directory_stays(
     assert registry.list("persistentvolumes") == []
 
 
-@pytest.mark.parametrize(
-    ("spec", "reason"),
-    [({"capacity": {"storage": "1Mi"}}, "too small"), ({"accessModes": ["ReadOnlyMany"]}, "incompatible accessMode")],
-)
-def test_a_named_volume_that_does_not_suit_is_refused(
-    registry: Registry, controllers: Controllers, recorded: Recorded, spec: Obj, reason: str
-) -> None:
-    volume(registry, "mine", **spec)
-    claim(registry, storageClassName="", volumeName="mine")
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Pending"
-    assert any(kind == "VolumeMismatch" and reason in text for kind, text in recorded.events)
-
-
-def test_a_claim_without_class_or_volume_waits(
-    registry: Registry, controllers: Controllers, recorded: Recorded
-) -> None:
-    claim(registry, storageClassName="")
-    controllers.settle()
-    message = "no persistent volumes available for this claim and no storage class is set"
-    assert ("FailedBinding", message) in recorded.events
-    volume(registry, "late")
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Bound"
-
-
-def test_wait_for_first_consumer_waits_for_the_node(
-    registry: Registry, controllers: Controllers, recorded: Recorded
-) -> None:
-    storage_class(registry, volumeBindingMode="WaitForFirstConsumer")
-    claim(registry, storageClassName=STORAGE_CLASS)
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Pending"
-    assert "WaitForFirstConsumer" in recorded.reasons
-    selected = {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "node"}}}
-    registry.patch("persistentvolumeclaims", "default", "data", selected)
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Bound"
-
-
-def test_a_claim_says_which_pod_finds_no_node(registry: Registry, controllers: Controllers, recorded: Recorded) -> None:
-    storage_class(registry, volumeBindingMode="WaitForFirstConsumer")
-    claim(registry, storageClassName=STORAGE_CLASS)
-    controllers.settle()
-    container = {"name": "c", "image": "i"}
-    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
-    metadata = {"name": "web", "namespace": "default"}
-    pod = registry.create("pods", {"metadata": metadata, "spec": {"containers": [container], "volumes": volumes}})
-    controllers.settle()
-    assert "WaitForPodScheduled" not in recorded.reasons
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
-    registry.update("pods", {**pod, "status": {"conditions": [condition]}}, "status")
-    controllers.settle()
-    assert recorded.events[-1] == ("WaitForPodScheduled", "waiting for pod web to be scheduled")
-
-
 def test_a_volume_deleted_before_its_claim_goes_after_its_directory(
     registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
 ) -> None:
@@ -297,31 +162,6 @@ def test_a_volume_that_is_to_be_kept_after_all_is_not_held(
     asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, name)))
     finalizers = registry.get("persistentvolumes", None, name)["metadata"]["finalizers"]
     assert finalizers == ["kubernetes.io/pv-protection"]
-
-
-def test_a_bound_claim_that_loses_its_volume_is_lost(registry: Registry, controllers: Controllers) -> None:
-    volume(registry, "mine")
-    claim(registry, storageClassName="")
-    controllers.settle()
-    registry.patch("persistentvolumes", None, "mine", {"metadata": {"finalizers": None}})
-    registry.delete("persistentvolumes", None, "mine")
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Lost"
-
-
-def test_a_retained_volume_is_released_and_not_bound_again(registry: Registry, controllers: Controllers) -> None:
-    volume(registry, "mine")
-    claim(registry, storageClassName="")
-    controllers.settle()
-    registry.delete("persistentvolumeclaims", "default", "data")
-    controllers.settle()
-    assert registry.get("persistentvolumes", None, "mine")["status"]["phase"] == "Released"
-    claim(registry, storageClassName="")
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Pending"
-    registry.patch("persistentvolumes", None, "mine", {"spec": {"claimRef": None}})
-    controllers.settle()
-    assert found(registry)["status"]["phase"] == "Bound"
 
 
 @pytest.mark.parametrize(
@@ -363,6 +203,70 @@ def test_a_directory_that_two_claims_have_goes_with_the_last_of_them(
         controllers.settle()
         assert registry.find("persistentvolumes", None, volume_name) is None
         assert (export / "all/of/default/file").exists() == left
+
+
+def test_a_new_claim_of_the_same_path_keeps_what_it_writes_while_the_old_directory_is_removed(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry, parameters={"pathPattern": "${.PVC.namespace}/${.PVC.name}", "onDelete": "delete"})
+    old = f"pvc-{meta.uid(claim(registry, storageClassName=STORAGE_CLASS))}"
+    controllers.settle()
+    file = export / "default/data/file"
+    file.write_text("of the old one")
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+
+    def remove(path: Path) -> None:
+        """Slow enough for a new claim to be made and used meanwhile."""
+        file.parent.mkdir()
+        file.write_text("of the new one")
+        shutil.rmtree(path)
+
+    asyncio.run(Reclaimer(registry, recorded, export, remove).reconcile((None, old)))
+    controllers.settle()
+    assert registry.list("persistentvolumes") == []
+    assert file.read_text() == "of the new one"
+    assert [path.name for path in export.iterdir()] == ["default"]
+
+
+def test_a_directory_that_was_being_removed_is_removed_to_the_end(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry, parameters={"onDelete": "delete"})
+    name = f"pvc-{meta.uid(claim(registry, storageClassName=STORAGE_CLASS))}"
+    controllers.settle()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+
+    def fail(path: Path) -> None:
+        raise OSError("the process ends here")
+
+    with pytest.raises(OSError, match="ends here"):
+        asyncio.run(Reclaimer(registry, recorded, export, fail).reconcile((None, name)))
+    controllers.settle()
+    assert registry.get("persistentvolumes", None, name)["status"]["phase"] == "Released"
+    assert recorded.events[-1] == ("VolumeFailedDelete", "the process ends here")
+    asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, name)))
+    controllers.settle()
+    assert registry.list("persistentvolumes") == []
+    assert list(export.iterdir()) == []
+
+
+@pytest.mark.parametrize("parameters", [{"archiveOnDelete": "perhaps"}, None])
+def test_a_directory_of_which_nobody_knows_the_fate_stays(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path, parameters: Obj | None
+) -> None:
+    storage_class(registry, parameters=parameters or {})
+    name = f"pvc-{meta.uid(claim(registry, storageClassName=STORAGE_CLASS))}"
+    controllers.settle()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    if parameters is None:
+        registry.delete("storageclasses", None, STORAGE_CLASS)
+    controllers.settle()
+    with pytest.raises((ValueError, LookupError)):
+        asyncio.run(Reclaimer(registry, recorded, export).reconcile((None, name)))
+    assert recorded.reasons[-1] == "VolumeFailedDelete"
+    assert [path.name for path in export.iterdir()] == [f"default-data-{name}"]
 
 
 def test_a_link_below_the_export_directory_leads_nowhere_else(
