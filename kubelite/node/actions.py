@@ -15,6 +15,7 @@ from kubelite.node.environment import ConfigError
 from kubelite.node.images import StartFailure
 from kubelite.node.runtime import SANDBOX, EngineError
 from kubelite.node.status import back_off_message
+from kubelite.node.tokens import renewal
 from kubelite.node.view import Waiting, container_of, field_path, full_name, is_host_network
 from kubelite.node.volume_payload import token_life, uses_tokens
 from kubelite.objects import meta
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PINNED_ADDRESS = "kubelite.io/ip"
 ENGINE_RETRY = 1.0
-TOKEN_REFRESH = 0.8  # of a token's life
 SETUP = "setup"
 STOP = "stop"
 BACKGROUND = frozenset({"tokens", "refresh"})  # tasks that the pod's end need not wait for
@@ -71,8 +71,9 @@ async def _set_up(worker: PodWorker, pod: Obj) -> None:
 
 
 async def _renew_tokens(worker: PodWorker, pod: Obj) -> None:
-    await asyncio.sleep(token_life(pod) * TOKEN_REFRESH)
-    worker.disk.stale = True
+    while True:
+        await asyncio.sleep(renewal(token_life(pod)))
+        worker.sources_changed()
 
 
 async def _create_sandbox(worker: PodWorker, pod: Obj, action: planning.CreateSandbox) -> None:

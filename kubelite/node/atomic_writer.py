@@ -13,22 +13,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubelite.node.group_rights import grant
+from kubelite.node.group_rights import own
 from kubelite.node.volume_payload import File, VolumeError
 
 DATA = "..data"
 
 
 def write_atomically(volume: Path, files: Mapping[str, File], group: int | None) -> bool:
-    """Make `volume` show exactly `files`; False when it does already."""
+    """Make `volume`, a directory, show exactly `files`; False when it does already."""
     for name in files:
         _check(name)
-    _make(volume)
     if (volume / DATA).exists() and _shown(volume / DATA) == {name: file.content for name, file in files.items()}:
         return False
     old = os.readlink(volume / DATA) if (volume / DATA).is_symlink() else None
     fresh = volume / datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.%f")
-    _write(fresh, files, group)
+    _write(fresh, files)
+    own(volume, group, read_only=True)
     swap = volume / "..data_tmp"
     swap.unlink(missing_ok=True)
     swap.symlink_to(fresh.name)
@@ -56,7 +56,7 @@ def _make(directory: Path) -> None:
         directory.chmod(0o755)
 
 
-def _write(directory: Path, files: Mapping[str, File], group: int | None) -> None:
+def _write(directory: Path, files: Mapping[str, File]) -> None:
     _make(directory)
     for name, file in files.items():
         path = directory / name
@@ -66,8 +66,6 @@ def _write(directory: Path, files: Mapping[str, File], group: int | None) -> Non
         if file.owner is not None:
             with contextlib.suppress(PermissionError):  # only root may give files away
                 os.chown(path, file.owner, -1)
-        if group is not None:
-            grant(path, group, 0o440)
 
 
 def _link(volume: Path, files: Mapping[str, File]) -> None:

@@ -12,6 +12,7 @@ from kubelite.config import Settings
 from kubelite.node import labels
 from kubelite.node.environment import ConfigError, Surroundings, environment, expand_all
 from kubelite.node.pod_files import kernel_hostname
+from kubelite.node.resources import SHARES_MIN, resources_of
 from kubelite.node.runtime import (
     SANDBOX,
     Container,
@@ -24,12 +25,9 @@ from kubelite.node.runtime import (
 )
 from kubelite.node.security import security_of
 from kubelite.node.view import is_host_network, regular_containers
-from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 
 HOSTNAME_MAX = 64  # the kernel's
-MEMORY_MIN = 6 * 1024 * 1024  # the engine refuses less
-SHARES_MIN = 2
 
 
 def sandbox_spec(pod: Obj, settings: Settings, image: str, attempt: int, address: str, domain: str) -> ContainerSpec:
@@ -48,7 +46,7 @@ def sandbox_spec(pod: Obj, settings: Settings, image: str, attempt: int, address
         ipc="host" if spec.get("hostIPC") else "shareable",
         pid="host" if spec.get("hostPID") else "",
         ports=() if host else _host_ports(pod),
-        sysctls={entry["name"]: entry["value"] for entry in context.get("sysctls") or ()},
+        sysctls={entry["name"].replace("/", "."): entry["value"] for entry in context.get("sysctls") or ()},
         resources=Resources(cpu_shares=SHARES_MIN),
         security=Security(read_only_root=True, options=("no-new-privileges", "seccomp=unconfined")),
         keep_logs=False,
@@ -110,7 +108,7 @@ def container_spec(
         environment=variables,
         working_dir=container.get("workingDir") or "",
         mounts=tuple(place.mounts),
-        resources=resources_of(container, around.machine.memory),
+        resources=resources_of(pod, container, around.machine.memory),
         security=security_of(pod, container, image),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
@@ -128,29 +126,3 @@ def _args(container: Obj, variables: dict[str, str]) -> list[str] | None:
     """With a command of the manifest's own, the image's arguments don't apply."""
     args = expand_all(container.get("args"), variables)
     return [] if args is None and container.get("command") else args
-
-
-def resources_of(container: Obj, machine_memory: int) -> Resources:
-    resources = container.get("resources") or {}
-    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    cpu_limit = quantity.to_milli(limits["cpu"]) if limits.get("cpu") else 0
-    cpu = quantity.to_milli(requests["cpu"]) if requests.get("cpu") else cpu_limit
-    memory = quantity.to_bytes(limits["memory"]) if limits.get("memory") else 0
-    return Resources(
-        cpu_shares=max(cpu * 1024 // 1000, SHARES_MIN),
-        cpu_quota=max(cpu_limit * 100, 1000) if cpu_limit else 0,
-        memory=max(memory, MEMORY_MIN) if memory else 0,
-        oom_score_adj=_oom_score(limits, requests, machine_memory),
-    )
-
-
-def _oom_score(limits: Obj, requests: Obj, machine_memory: int) -> int | None:
-    """The first to be killed is who asked for nothing. None where upstream's score is negative: it needs privileges."""
-    if not limits and not requests:
-        return 1000
-    if all(limits.get(name) and requests.get(name, limits[name]) == limits[name] for name in ("cpu", "memory")):
-        return None
-    wanted = requests.get("memory") or limits.get("memory")
-    if not wanted or not machine_memory:
-        return 999
-    return min(max(1000 - 1000 * quantity.to_bytes(wanted) // machine_memory, 2), 999)

@@ -101,7 +101,7 @@ def _texts(plural: str, found: Obj | None) -> dict[str, str]:
 
 # --- $(NAME) ---------------------------------------------------------------------------------------------------------
 
-_REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 def expand(text: str, lookup: Callable[[str], str | None]) -> str:

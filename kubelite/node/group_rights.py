@@ -11,27 +11,29 @@ import os
 import stat
 from pathlib import Path
 
-_FILE = 0o660
-_DIRECTORY = 0o2770  # new files belong to the group, too
+_READ = 0o440
+_WRITE = 0o660
+_OF_DIRECTORY = 0o2110  # new files belong to the group, too
 ON_ROOT_MISMATCH = "OnRootMismatch"
 
 
-def own(root: Path, group: int | None, policy: str) -> None:
-    """Give a volume to the pod's group: everything readable and writable by it, new files too.
+def own(root: Path, group: int | None, policy: str = "Always", *, read_only: bool = False) -> None:
+    """Give a volume to the pod's group: everything readable and, unless told otherwise, writable by it, new files too.
 
     By the policy OnRootMismatch only if its root doesn't look as if that had been done.
     """
-    if group is None or (policy == ON_ROOT_MISMATCH and _is_owned(root, group)):
+    rights = _READ if read_only else _WRITE
+    if group is None or (policy == ON_ROOT_MISMATCH and _is_owned(root, group, rights)):
         return
     for directory, _, files in os.walk(root, topdown=False):
         for path in (*(Path(directory) / name for name in files), Path(directory)):
             if not path.is_symlink():
-                grant(path, group, _DIRECTORY if path.is_dir() else _FILE)
+                grant(path, group, rights | (_OF_DIRECTORY if path.is_dir() else 0))
 
 
-def _is_owned(root: Path, group: int) -> bool:
-    found = root.stat()
-    return found.st_gid == group and found.st_mode & _DIRECTORY == _DIRECTORY
+def _is_owned(root: Path, group: int, rights: int) -> bool:
+    found, wanted = root.stat(), rights | _OF_DIRECTORY
+    return found.st_gid == group and found.st_mode & wanted == wanted
 
 
 def grant(path: Path, group: int, rights: int) -> None:

@@ -44,7 +44,10 @@ def mounts_of(
 def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variables: Mapping[str, str]) -> Mount:
     volume = volumes.get(entry["name"])
     if volume is None:
-        raise ConfigError(f'cannot find volume "{entry["name"]}" to mount into container')
+        raise ConfigError(f'cannot find volume "{entry["name"]}" to mount into container "{name}"')
+    if entry.get("recursiveReadOnly") == "Enabled":
+        problem = f'volume "{entry["name"]}" requested recursive read-only mode, but it is not supported by the runtime'
+        raise ConfigError(f"failed to resolve recursive read-only mode: {problem}")
     below = entry.get("subPath") or _expanded(entry.get("subPathExpr") or "", variables)
     source = _sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
     return Mount(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from kubelite.node import eviction, memory_volumes, volumes
 from kubelite.node.host_volumes import Volume
-from kubelite.node.pod_setup import prepare, volume_context
+from kubelite.node.pod_setup import pod_tokens, volume_context, write_etc
 from kubelite.node.services import Services
-from kubelite.node.volumes import VolumeFailed
+from kubelite.node.volumes import VolumeContext, VolumeFailed
 from kubelite.objects.meta import Obj
 
 RETRY_FIRST = 0.5
@@ -30,6 +30,7 @@ class PodDisk:
         self.stale = False
         self.retry_at: datetime | None = None
         self._failures = 0
+        self._tokens = pod_tokens(services)
 
     def sources_changed(self) -> None:
         self.stale = True
@@ -43,9 +44,10 @@ class PodDisk:
 
     async def set_up(self, pod: Obj, address: str) -> None:
         self.stale = False
-        context = volume_context(self._services, pod, address, self.directory)
+        for warning in await asyncio.to_thread(write_etc, self._services, pod, address, self.directory):
+            self._services.recorder.event(pod, "Warning", "DNSConfigForming", warning)
         try:
-            self.volumes = await asyncio.to_thread(prepare, self._services, pod, address, context)
+            self.volumes = await asyncio.to_thread(volumes.set_up, pod, self._context(pod, address))
         except VolumeFailed as error:
             self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
             if not self.stale:
@@ -55,11 +57,13 @@ class PodDisk:
 
     async def refresh(self, pod: Obj, address: str) -> None:
         self.stale = False
-        context = volume_context(self._services, pod, address, self.directory)
         try:
-            await asyncio.to_thread(volumes.refresh, pod, context)
+            await asyncio.to_thread(volumes.refresh, pod, self._context(pod, address))
         except VolumeFailed as error:
             self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+
+    def _context(self, pod: Obj, address: str) -> VolumeContext:
+        return volume_context(self._services, pod, address, self.directory, self._tokens.token)
 
     def empty_dirs(self, pod: Obj) -> dict[str, Path]:
         """The directories of the pod's own volumes."""

@@ -12,8 +12,6 @@ from kubelite.node.view import is_host_network
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
-MAX_NAMESERVERS = 3
-MAX_SEARCHES = 32
 HOSTNAME_MAX = 63
 CLUSTER_OPTIONS = ("ndots:5",)
 
@@ -73,8 +71,8 @@ def _merged(base: Resolver, extra: Obj) -> Resolver:
         value = option.get("value")
         options[option["name"]] = f"{option['name']}:{value}" if value else option["name"]
     return Resolver(
-        _unique([*base.nameservers, *(extra.get("nameservers") or ())])[:MAX_NAMESERVERS],
-        _unique([*base.searches, *(extra.get("searches") or ())])[:MAX_SEARCHES],
+        _unique([*base.nameservers, *(extra.get("nameservers") or ())]),
+        _unique([*base.searches, *(extra.get("searches") or ())]),
         tuple(options.values()),
     )
 

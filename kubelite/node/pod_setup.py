@@ -1,17 +1,17 @@
-"""A pod's directory: resolv.conf, hosts, hostname and volumes. Called by the pod worker, in a thread."""
+"""A pod's directory: resolv.conf, hosts, hostname, and what its volumes need. Called by the pod's disk, in a thread."""
 
 from __future__ import annotations
 
 import socket
 from pathlib import Path
 
-from kubelite.node import memory_volumes, pod_files
-from kubelite.node.host_volumes import Volume
+from kubelite.node import memory_volumes, pod_files, resolver_limits
 from kubelite.node.services import Services
 from kubelite.node.starter import surroundings
+from kubelite.node.tokens import PodTokens
 from kubelite.node.view import is_host_network
-from kubelite.node.volume_payload import service_account
-from kubelite.node.volumes import VolumeContext, set_up
+from kubelite.node.volume_payload import TokenSource, service_account
+from kubelite.node.volumes import VolumeContext
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -20,14 +20,15 @@ HOST_NAMES = ("host.docker.internal", "host.kubelite.internal")
 _RESOLV_CONFS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
-def prepare(services: Services, pod: Obj, address: str, context: VolumeContext) -> dict[str, Volume]:
-    """Write the files and set up the volumes; VolumeFailed says which one can't be (yet)."""
-    etc = context.directory / "etc"
+def write_etc(services: Services, pod: Obj, address: str, directory: Path) -> list[str]:
+    """The pod's files for /etc; back come warnings about what they leave out."""
+    etc = directory / "etc"
     etc.mkdir(parents=True, exist_ok=True)
     settings = services.settings
-    resolver = pod_files.resolver_of(
+    wanted = pod_files.resolver_of(
         pod, host_resolver(on_host_network=is_host_network(pod)), services.cluster_dns(), settings.domain
     )
+    resolver, warnings = resolver_limits.fitted(wanted)
     _write(etc / "resolv.conf", resolver.text())
     if is_host_network(pod):
         _write(etc / "hosts", pod_files.host_network_hosts(pod, Path("/etc/hosts").read_text()))
@@ -36,7 +37,7 @@ def prepare(services: Services, pod: Obj, address: str, context: VolumeContext) 
         aliases = {services.host_address: HOST_NAMES}
         _write(etc / "hosts", pod_files.hosts_of(pod, address, settings.domain, aliases))
         _write(etc / "hostname", f"{pod_files.kernel_hostname(pod, settings.domain)}\n")
-    return set_up(pod, context)
+    return warnings
 
 
 def _write(path: Path, text: str) -> None:
@@ -58,10 +59,14 @@ def host_resolver(*, on_host_network: bool) -> pod_files.Resolver:
     return pod_files.Resolver((), found.searches, found.options)
 
 
-def volume_context(services: Services, pod: Obj, address: str, directory: Path) -> VolumeContext:
-    def token(pod: Obj, audience: str, expiration: int) -> str:
+def pod_tokens(services: Services) -> PodTokens:
+    def issue(pod: Obj, audience: str, expiration: int) -> str:
         return services.token(*service_account(pod), audience, expiration, pod)
 
+    return PodTokens(issue, services.now)
+
+
+def volume_context(services: Services, pod: Obj, address: str, directory: Path, token: TokenSource) -> VolumeContext:
     return VolumeContext(
         directory=directory,
         memory_directory=memory_volumes.directory_of(services.settings.name, meta.uid(pod)),

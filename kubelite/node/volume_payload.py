@@ -13,7 +13,7 @@ from kubelite.errors import StatusError
 from kubelite.node.environment import Surroundings
 from kubelite.node.fields import UnsupportedField, field_value, resource_value
 from kubelite.node.security import effective_context
-from kubelite.node.view import all_containers
+from kubelite.node.view import init_containers, regular_containers
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -71,18 +71,27 @@ def _mode(source: Obj) -> int:
 
 
 def _projected(pod: Obj, projected: Obj, around: Surroundings, token: TokenSource) -> Payload:
-    mode = _mode(projected)
+    """Of several problems all are told."""
     result: Payload = {}
+    problems: dict[str, None] = {}
     for source in projected.get("sources") or ():
-        if item := source.get("configMap"):
-            result |= _keys("configmap", item, item.get("name", ""), mode, around)
-        if item := source.get("secret"):
-            result |= _keys("secret", item, item.get("name", ""), mode, around)
-        if item := source.get("downwardAPI"):
-            result |= _downward(pod, item, mode, around)
-        if item := source.get("serviceAccountToken"):
-            result[item["path"]] = _token_file(_token(pod, item, token), mode, pod)
+        try:
+            result |= _projection(pod, source, _mode(projected), around, token)
+        except VolumeError as error:
+            problems[str(error)] = None
+    if problems:
+        raise VolumeError(f"[{', '.join(problems)}]" if len(problems) > 1 else next(iter(problems)))
     return result
+
+
+def _projection(pod: Obj, source: Obj, mode: int, around: Surroundings, token: TokenSource) -> Payload:
+    if item := source.get("configMap"):
+        return _keys("configmap", item, item.get("name", ""), mode, around)
+    if item := source.get("secret"):
+        return _keys("secret", item, item.get("name", ""), mode, around)
+    if item := source.get("serviceAccountToken"):
+        return {item["path"]: _token_file(_token(pod, item, token), mode, pod)}
+    return _downward(pod, source.get("downwardAPI") or {}, mode, around)
 
 
 def _token_file(token: bytes, mode: int, pod: Obj) -> File:
@@ -92,8 +101,9 @@ def _token_file(token: bytes, mode: int, pod: Obj) -> File:
 
 
 def _only_user(pod: Obj) -> int | None:
-    """The user whom all containers run as, when the pod says so of each."""
-    users = {effective_context(pod, container).get("runAsUser") for container in all_containers(pod)}
+    """The user whom all containers run as, when the pod says so of each. Who debugs the pod doesn't count."""
+    containers = [*init_containers(pod), *regular_containers(pod)]
+    users = {effective_context(pod, container).get("runAsUser") for container in containers}
     return users.pop() if len(users) == 1 else None
 
 
@@ -124,8 +134,10 @@ def _items(kind: str, items: Iterable[Obj], content: dict[str, bytes], mode: int
             own = item.get("mode")
             result[item["path"]] = File(content[item["key"]], mode if own is None else int(own))
         elif not optional:
-            word = "config" if kind == "configmap" else kind
-            raise VolumeError(f"{kind} references non-existent {word} key: {item['key']}")
+            subject = (
+                "configmap references non-existent config" if kind == "configmap" else "references non-existent secret"
+            )
+            raise VolumeError(f"{subject} key: {item['key']}")
     return result
 
 

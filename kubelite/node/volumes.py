@@ -26,6 +26,10 @@ _NO_DRIVER = (
 )
 
 
+# As upstream's are, which live in directories for everybody, in memory or not.
+_ROOT_MODES = {"configMap": 0o777, "secret": 0o1777, "downwardAPI": 0o1777, "projected": 0o1777}
+
+
 class VolumeFailed(Exception):
     """One volume can't be set up; the text is the FailedMount message."""
 
@@ -100,6 +104,9 @@ def _payload_volume(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     kind = next(key for key in ("configMap", "secret", "downwardAPI", "projected") if key in volume)
     plugin = {"configMap": "configmap", "downwardAPI": "downward-api"}.get(kind, kind)
     path = _plugin_path(context.directory, plugin, volume["name"])
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(_ROOT_MODES[kind])
     write_atomically(path, payload_of(pod, volume, context.around, context.token), _group(pod))
     return Volume(path, read_only=True)
 

@@ -6,10 +6,10 @@ import pytest
 
 from kubelite.config import Settings
 from kubelite.node import docker_json
-from kubelite.node.container_spec import Placement, container_spec, resources_of, sandbox_spec
+from kubelite.node.container_spec import Placement, container_spec, sandbox_spec
 from kubelite.node.environment import ConfigError, Surroundings
 from kubelite.node.fields import Machine
-from kubelite.node.runtime import ContainerSpec, Image, Mount, PortMapping, Resources
+from kubelite.node.runtime import ContainerSpec, Image, Mount, PortMapping
 from kubelite.node.security import security_of
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import container, pod, sandbox
@@ -80,29 +80,19 @@ def test_sandboxs_full_name_has_to_fit_the_kernel() -> None:
         sandbox_spec(of, Settings(), "pause", 0, "172.30.0.16", "cluster.local")
 
 
+def test_sandbox_has_the_kernels_settings_by_their_dotted_names() -> None:
+    sysctls = [
+        {"name": "net/ipv4/ip_unprivileged_port_start", "value": "0"},
+        {"name": "kernel.shm_rmid_forced", "value": "1"},
+    ]
+    spec = sandbox_spec(pod(securityContext={"sysctls": sysctls}), Settings(), "pause", 0, "", "cluster.local")
+    settings = {"net.ipv4.ip_unprivileged_port_start": "0", "kernel.shm_rmid_forced": "1"}
+    assert docker_json.create_body(spec, "kubelite")["HostConfig"]["Sysctls"] == settings
+
+
 def test_sandbox_of_the_host_network_has_no_address_or_name() -> None:
     spec = sandbox_spec(pod(hostNetwork=True, hostPID=True), Settings(), "pause", 0, "", "cluster.local")
     assert (spec.network, spec.hostname, spec.address, spec.pid) == ("host", "", "", "host")
-
-
-# --- resources
-
-
-@pytest.mark.parametrize(
-    ("resources", "expected"),
-    [
-        ({}, Resources(cpu_shares=2, oom_score_adj=1000)),
-        (
-            {"limits": {"cpu": "500m", "memory": "64Mi"}},
-            Resources(cpu_shares=512, cpu_quota=50_000, memory=64 * 1024**2),
-        ),
-        ({"requests": {"cpu": "250m"}}, Resources(cpu_shares=256, oom_score_adj=999)),
-        ({"requests": {"memory": "4Gi"}}, Resources(cpu_shares=2, oom_score_adj=500)),
-        ({"limits": {"memory": "1Mi"}}, Resources(cpu_shares=2, memory=6 * 1024**2, oom_score_adj=999)),
-    ],
-)
-def test_resources_become_engine_limits(resources: Obj, expected: Resources) -> None:
-    assert resources_of(container(resources=resources), 8 * GIB) == expected
 
 
 # --- security
@@ -160,6 +150,25 @@ def test_root_is_refused_where_it_must_not_be(context: Obj, user: str, message: 
 
 def test_other_users_pass_the_non_root_check() -> None:
     assert security(pod(), Image("x", user="33"), runAsNonRoot=True).user == ""
+
+
+def host_config(**context: Any) -> Obj:
+    """What the engine is asked for."""
+    found: Obj = docker_json.create_body(spec_of(pod(), securityContext=context), "kubelite")["HostConfig"]
+    return found
+
+
+def test_privileged_container_is_asked_for_as_such_and_confined_by_nothing() -> None:
+    confined = {"seccompProfile": {"type": "RuntimeDefault"}, "allowPrivilegeEscalation": False}
+    asked = host_config(privileged=True, **confined)
+    assert asked["Privileged"] is True
+    assert "SecurityOpt" not in asked
+    assert "Privileged" not in host_config(privileged=False)
+
+
+def test_every_capability_may_be_asked_for() -> None:
+    asked = host_config(capabilities={"add": ["ALL"], "drop": ["NET_RAW", "CAP_CHOWN"]})
+    assert (asked["CapAdd"], asked["CapDrop"]) == (["ALL"], ["NET_RAW", "CAP_CHOWN"])
 
 
 # --- the engine's answers

@@ -116,7 +116,16 @@ def test_own_variables_win_over_service_links() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("$(A)", "1"), ("$$(A)", "$(A)"), ("$(B)", "$(B)"), ("$A $ $( $()", "$A $ $( $()"), ("$$$(A)", "$1")],
+    [
+        ("$(A)", "1"),
+        ("$$(A)", "$(A)"),
+        ("$(B)", "$(B)"),
+        ("$A $ $( $()", "$A $ $( $()"),
+        ("$$$(A)", "$1"),
+        ("$(B$(A)", "$(B$(A)"),
+        ("$(A)$(A", "1$(A"),
+        ("$(A$$)", "$(A$$)"),
+    ],
 )
 def test_expansion(text: str, expected: str) -> None:
     assert expand(text, {"A": "1"}.get) == expected

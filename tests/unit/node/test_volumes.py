@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from kubelite.errors import not_found
-from kubelite.node.atomic_writer import write_atomically
 from kubelite.node.environment import ConfigError, Surroundings
 from kubelite.node.host_volumes import Volume
 from kubelite.node.mounts import mounts_of
 from kubelite.node.runtime import Mount
-from kubelite.node.volume_payload import File, VolumeError, payload_of, references, token_life
+from kubelite.node.volume_payload import references, token_life
 from kubelite.node.volumes import VolumeContext, VolumeFailed, refresh, set_up, tear_down
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import container, pod
@@ -100,7 +98,7 @@ def test_projected_volume_joins_its_sources(cluster: Cluster) -> None:
         ),
         (
             {"secret": {"secretName": "s", "items": [{"key": "x", "path": "x"}]}},
-            "secret references non-existent secret key: x",
+            "references non-existent secret key: x",
         ),
         (
             {"csi": {"driver": "d"}},
@@ -232,32 +230,16 @@ def test_host_paths_by_type(cluster: Cluster, tmp_path: Path) -> None:
     assert (tmp_path / "file").is_file()
 
 
-def test_group_of_the_pod_owns_its_files(cluster: Cluster) -> None:
+def test_volumes_of_files_are_directories_for_everybody_and_the_pods_group(cluster: Cluster) -> None:
     group = os.getgid()
-    ready = cluster.set_up({"name": "v", "configMap": {"name": "cm"}}, securityContext={"fsGroup": group})
-    assert (ready["v"].path / "a").stat().st_gid == group
-
-
-def test_path_that_leaves_the_volume_is_not_written(tmp_path: Path) -> None:
-    for name in ("/etc/x", "../x", "a/../../x", ""):
-        with pytest.raises(VolumeError):
-            write_atomically(tmp_path, {name: File(b"", 0o644)}, None)
-
-
-def test_files_can_be_read_whatever_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        write_atomically(tmp_path / "v", {"a/b/c": File(b"", 0o644)}, None)
-    finally:
-        os.umask(before)
-    path = tmp_path / "v" / "a" / "b"
-    assert {found.stat().st_mode & 0o777 for found in (tmp_path / "v", path.parent, path)} == {0o755}
-
-
-def test_token_expiration_has_a_default() -> None:
-    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
-    around = Surroundings(find=lambda plural, name: None)
-    assert payload_of(pod(), volume, around, _token) == {"t": File(b"/3600", 0o644)}
+    plain = cluster.set_up({"name": "v", "configMap": {"name": "cm"}}, {"name": "s", "secret": {"secretName": "s"}})
+    assert [plain[name].path.stat().st_mode & 0o7777 for name in ("v", "s")] == [0o777, 0o1777]
+    assert (plain["v"].path / "..data").stat().st_mode & 0o7777 == 0o755
+    source = {"name": "cm", "defaultMode": 0o400, "items": [{"key": "a", "path": "deep/a"}]}
+    owned = cluster.set_up({"name": "owned", "configMap": source}, securityContext={"fsGroup": group})["owned"].path
+    found = {name: (owned / name).stat() for name in (".", "..data", "deep", "deep/a")}
+    assert {entry.st_gid for entry in found.values()} == {group}
+    assert [entry.st_mode & 0o7777 for entry in found.values()] == [0o2777, 0o2755, 0o2755, 0o440]
 
 
 # --- mounts
@@ -290,6 +272,14 @@ def test_read_only_and_propagation(tmp_path: Path) -> None:
     assert mount_of({}, Volume(tmp_path, read_only=True), tmp_path).read_only
 
 
+def test_recursively_read_only_is_more_than_the_engine_offers(tmp_path: Path) -> None:
+    assert mount_of({"readOnly": True, "recursiveReadOnly": "IfPossible"}, Volume(tmp_path), tmp_path).read_only
+    with pytest.raises(ConfigError) as failed:
+        mount_of({"readOnly": True, "recursiveReadOnly": "Enabled"}, Volume(tmp_path), tmp_path)
+    problem = 'volume "v" requested recursive read-only mode, but it is not supported by the runtime'
+    assert str(failed.value) == f"failed to resolve recursive read-only mode: {problem}"
+
+
 def test_sub_path_is_made_below_the_volume(tmp_path: Path) -> None:
     root = tmp_path / "v"
     root.mkdir()
@@ -316,32 +306,6 @@ def test_sub_path_cannot_leave_the_volume(tmp_path: Path, below: str, told: str)
     with pytest.raises(ConfigError) as failed:
         mount_of({"subPath": below}, Volume(root), tmp_path)
     assert str(failed.value) == told
-
-
-def test_token_of_a_service_account_that_is_gone_is_a_volume_error() -> None:
-    def token(of: Obj, audience: str, expiration: int) -> str:
-        raise not_found("serviceaccounts", "default")
-
-    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
-    with pytest.raises(VolumeError, match='failed to fetch token: serviceaccounts "default" not found'):
-        payload_of(pod(), volume, Surroundings(lambda plural, name: None), token)
-
-
-@pytest.mark.parametrize(
-    ("context", "mode", "owner"),
-    [
-        ({}, 0o644, None),
-        ({"runAsUser": 1000}, 0o600, 1000),
-        ({"fsGroup": 2000}, 0o600, None),  # whose rights come with the group
-        ({"runAsUser": 1000, "fsGroup": 2000}, 0o600, 1000),
-    ],
-)
-def test_token_is_for_the_pods_user_and_group_alone(context: Obj, mode: int, owner: int | None) -> None:
-    volume = {"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}
-    around = Surroundings(find=lambda plural, name: None)
-    assert payload_of(pod(securityContext=context), volume, around, _token) == {"t": File(b"/3600", mode, owner)}
-    mixed = pod(container("a", securityContext={"runAsUser": 1}), container("b"), securityContext={"runAsUser": 2})
-    assert payload_of(mixed, volume, around, _token)["t"] == File(b"/3600", 0o644)
 
 
 def test_sub_path_expression_needs_all_its_variables(tmp_path: Path) -> None:
