@@ -228,22 +228,26 @@ def _start_containers(draft: _Draft) -> None:
 
 def _initialized(draft: _Draft) -> bool:
     """Walks the init containers in order and stops at the first that isn't done; sidecars are kept running."""
-    begun = _current_regular_exists(draft.view)
-    for spec in init_containers(draft.view.pod):
+    passed = _passed(draft.view)
+    for number, spec in enumerate(init_containers(draft.view.pod)):
         found = _current(draft.view, spec["name"])
         if restarts_always(spec):
             _keep_running(draft, spec)
-            if not begun and not (found and found.state == "running" and draft.view.health_of(found).started):
+            started = found is not None and found.state == "running" and draft.view.health_of(found).started
+            if number >= passed and not started:
                 return False
-        elif not begun and not (found and found.state == "exited" and found.exit_code == 0):
+        elif number >= passed and not (found and found.state == "exited" and found.exit_code == 0):
             _keep_running(draft, spec, again=True)
             return False
     return True
 
 
-def _current_regular_exists(view: View) -> bool:
-    """Once a regular container was made in this sandbox, the init containers are over."""
-    return any(_current(view, spec["name"]) for spec in regular_containers(view.pod))
+def _passed(view: View) -> int:
+    """How many init containers are over, though they were removed: all before one that was made in this sandbox."""
+    inits = init_containers(view.pod)
+    if any(_current(view, spec["name"]) for spec in regular_containers(view.pod)):
+        return len(inits)
+    return max((number for number, spec in enumerate(inits) if _current(view, spec["name"])), default=0)
 
 
 def _current(view: View, name: str) -> Container | None:

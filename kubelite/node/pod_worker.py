@@ -193,8 +193,19 @@ class PodWorker:
         """End one container of a pod that goes on; `probe` is the kind whose failure is the reason."""
         pod = self.last
         self._replaced.add(container.id)
-        until = self.services.now() + timedelta(seconds=termination.grace_for(pod, container, probe))
-        await termination.stop_container(self, pod, container, message, lambda: until)
+        deadline = self.deadline_in(termination.grace_for(pod, container, probe))
+        await termination.stop_container(self, pod, container, message, deadline)
+
+    def deadline_in(self, seconds: float) -> termination.Deadline:
+        """So many seconds from now, or when the pod's deletion says so if that is sooner."""
+        until = self.services.now() + timedelta(seconds=seconds)
+
+        def deadline() -> datetime:
+            pod = self.pod()
+            lives = pod is not None and not meta.is_terminating(pod)
+            return until if lives else min(until, self._grace.deadline(pod))
+
+        return deadline
 
     async def remove(self, container_id: str) -> None:
         await self.services.runtime.remove(container_id)

@@ -87,8 +87,7 @@ async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
 async def stop_finished(worker: PodWorker, pod: Obj, ending: Ending | None) -> None:
     """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
     grace = grace_of(pod) if ending is None or ending.grace is None else ending.grace
-    until = worker.services.now() + timedelta(seconds=grace)
-    await stop_all(worker, pod, lambda: until)
+    await stop_all(worker, pod, worker.deadline_in(grace))
     for sandbox in worker.records.sandboxes():
         await worker.remove(sandbox.id)
     worker.services.addresses.release(worker.uid)  # the status goes on saying which one it was

@@ -53,6 +53,19 @@ async def test_forced_delete_cuts_a_graceful_one_short(node: Node) -> None:
     await node.until(lambda: not node.runtime.found)
 
 
+async def test_deletion_cuts_short_the_grace_that_a_failed_probe_left(node: Node) -> None:
+    node.runtime.deaf = {"web"}
+    probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 1}
+    node.create("web-0", container(livenessProbe={**probe, "terminationGracePeriodSeconds": 600}))
+    await node.ready()
+    node.runtime.exec_codes["check"] = 1
+    await node.until(lambda: "SIGTERM web" in node.runtime.calls)
+    node.delete(grace=5)
+    node.advance(6)
+    await node.gone()
+    assert "SIGKILL web" in node.runtime.calls
+
+
 async def test_pod_is_not_started_while_its_predecessor_runs(node: Node) -> None:
     node.runtime.deaf = {"web"}
     node.create()

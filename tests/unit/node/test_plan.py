@@ -163,6 +163,12 @@ def test_finished_init_containers_stay_finished() -> None:
     assert actions(pod(**INIT), exited("one"), exited("two"), running()) == []
 
 
+def test_init_containers_before_one_that_runs_are_over_though_they_were_removed() -> None:
+    assert actions(pod(**INIT), running("two")) == []
+    assert actions(pod(**INIT), exited("two")) == [StartContainer("web", 0, 0)]
+    assert actions(pod(**SIDECAR), running("two")) == [StartContainer("side", 0, 0)]
+
+
 def test_failed_init_container_is_restarted_or_ends_the_pod() -> None:
     assert actions(pod(**INIT), exited("one", code=1)) == [StartContainer("one", 1, 10)]
     assert actions(pod(restartPolicy="Never", **INIT), exited("one", code=1)) == [StopPod()]
