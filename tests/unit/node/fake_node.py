@@ -23,6 +23,7 @@ class Node:
     def __init__(self, registry: Registry, recorded: Recorded, clock: Clock) -> None:
         self.registry, self.recorded, self.clock = registry, recorded, clock
         self.runtime = FakeRuntime(clock)
+        self.tokens = 0  # that were issued
         self._task: asyncio.Task[None] | None = None
         self.kubelet = self._kubelet()
         self._ticks = 0
@@ -35,10 +36,14 @@ class Node:
             self.registry.settings,
             pause_image="pause",
             cluster_dns=lambda: "172.30.0.2",
-            token=lambda namespace, account, audience, expiration, pod: "token",
+            token=self._token,
             addresses=Allocator(self.registry.settings.pod_cidr),
             now=self.clock,
         )
+
+    def _token(self, namespace: str, account: str, audience: str, expiration: int, pod: Obj) -> str:
+        self.tokens += 1
+        return f"token-{self.tokens}"
 
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self.kubelet.run())
