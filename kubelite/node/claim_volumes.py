@@ -12,6 +12,7 @@ from pathlib import Path
 from kubelite.node.volume_payload import VolumeError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.objects.placement import matches_terms
 
 Find = Callable[[str, str | None, str], Obj | None]  # plural, namespace, name
 
@@ -51,6 +52,14 @@ def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | N
     _check_mode(pod, volume["name"], found["spec"].get("volumeMode") or "Filesystem")
     provisioned = PROVISIONED_BY in meta.annotations(found)
     return PersistentVolume(bound, found["spec"], read_only, _group(found), provisioned)
+
+
+def is_out_of_reach(volume: PersistentVolume, node: Obj | None) -> bool:
+    """A pod that names its node itself may be where its volume isn't."""
+    required = (volume.spec.get("nodeAffinity") or {}).get("required")
+    if required is None or node is None:
+        return False
+    return not matches_terms(required.get("nodeSelectorTerms") or (), node)
 
 
 def _group(persistent: Obj) -> str:

@@ -51,6 +51,16 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
+def local(source: Obj) -> Path:
+    """A directory that somebody has made ready; after upstream's `pkg/volume/local`."""
+    path = Path(source["path"])
+    if not path.exists():
+        raise VolumeError(f'path "{path}" does not exist')
+    if not path.is_dir():
+        raise VolumeError("only directory and block device are supported")
+    return path.resolve()
+
+
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "directory"),
     "DirectoryOrCreate": (stat.S_ISDIR, "directory"),

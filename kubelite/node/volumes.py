@@ -13,10 +13,10 @@ from pathlib import Path
 
 from kubelite.node import memory_volumes
 from kubelite.node.atomic_writer import write_atomically
-from kubelite.node.claim_volumes import ClaimUnusable, PersistentVolume, persistent_volume, take
+from kubelite.node.claim_volumes import ClaimUnusable, PersistentVolume, is_out_of_reach, persistent_volume, take
 from kubelite.node.environment import Surroundings
 from kubelite.node.group_rights import own
-from kubelite.node.host_volumes import Volume, existing, host_path, nfs
+from kubelite.node.host_volumes import Volume, existing, host_path, local, nfs
 from kubelite.node.volume_payload import TokenSource, VolumeError, is_payload, payload_of
 from kubelite.objects.meta import Obj
 
@@ -55,20 +55,20 @@ def set_up(pod: Obj, context: VolumeContext) -> dict[str, Volume]:
         except ClaimUnusable as error:
             mentioned = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
             raise VolumeFailed(f"Unable to attach or mount volumes: {mentioned}: {error}") from error
-        with _failing(name if found is None else found.name):
-            if found is None:
+        if found is None:
+            with _failing(name):
                 ready[name] = _set_up(pod, volume, context)
-            else:
-                ready[name] = replace(_persistent(pod, found, context), group=found.group)
+        else:
+            ready[name] = replace(_persistent(pod, found, context), group=found.group)
     return ready
 
 
 @contextmanager
-def _failing(volume: str) -> Iterator[None]:
+def _failing(volume: str, step: str = "SetUp") -> Iterator[None]:
     try:
         yield
     except (VolumeError, OSError) as error:
-        raise VolumeFailed(f'MountVolume.SetUp failed for volume "{volume}" : {error}') from error
+        raise VolumeFailed(f'MountVolume.{step} failed for volume "{volume}" : {error}') from error
 
 
 def refresh(pod: Obj, context: VolumeContext) -> None:
@@ -138,20 +138,35 @@ def _give(root: Path, pod: Obj) -> None:
 
 
 def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Volume:
-    """A claim's volume; only `local` ones are given to the pod's group, as upstream has it."""
-    take(pod, found, context.directory, context.find)
+    """A claim's volume, checked in upstream's order."""
+    with _failing(found.name, "NodeAffinity check"):
+        if is_out_of_reach(found, context.find("nodes", None, pod["spec"].get("nodeName") or "")):
+            raise VolumeError("no matching NodeSelectorTerms")
+    with _failing(found.name, "NewMounter initialization"):
+        path = local(found.spec["local"]) if found.spec.get("local") else None
+    with _failing(found.name):
+        take(pod, found, context.directory, context.find)
+        return _mounted(found) if path is None else _local(pod, found, path)
+
+
+def _local(pod: Obj, found: PersistentVolume, path: Path) -> Volume:
+    """The only ones that are given to the pod's group, as upstream has it."""
+    _give(path, pod)
+    return Volume(path, _is_read_only(found))
+
+
+def _is_read_only(found: PersistentVolume) -> bool:
+    return found.read_only or "ro" in (found.spec.get("mountOptions") or ())
+
+
+def _mounted(found: PersistentVolume) -> Volume:
     spec = found.spec
-    read_only = found.read_only or "ro" in (spec.get("mountOptions") or ())
     if source := spec.get("nfs"):
         path = existing(source["path"]) if found.provisioned else nfs(source)
-        return Volume(path, read_only or bool(source.get("readOnly")))
+        return Volume(path, _is_read_only(found) or bool(source.get("readOnly")))
     if source := spec.get("hostPath"):
         volume = host_path(source)
         return Volume(volume.path, found.read_only, volume.create)
-    if source := spec.get("local"):
-        path = existing(source["path"]).resolve()
-        _give(path, pod)
-        return Volume(path, read_only)
     if source := spec.get("csi"):
         raise VolumeError(_NO_DRIVER.format(source["driver"]))
     raise VolumeError("only persistent volumes of the types nfs, hostPath and local are supported")

@@ -154,6 +154,26 @@ def test_what_another_machine_serves_is_not_mistaken_for_a_directory_of_this_one
     assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].path == tmp_path
 
 
+def test_local_volume_that_the_node_cannot_offer_is_told_step_by_step(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
+    far = {"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}
+    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["nodes", "node"] = {"metadata": {"name": "node", "labels": {}}}
+    mounted = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
+    for spec, step, told in (
+        ({"path": "/no/such"}, "NewMounter initialization", 'path "/no/such" does not exist'),
+        ({"path": str(file)}, "NewMounter initialization", "only directory and block device are supported"),
+        ({"path": str(tmp_path)}, "NodeAffinity check", "no matching NodeSelectorTerms"),
+    ):
+        affinity = far if "Node" in told else {}
+        cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": {"local": spec, **affinity}}
+        with pytest.raises(VolumeFailed) as failed:
+            set_up(pod(volumes=[mounted], nodeName="node"), cluster.context())
+        assert str(failed.value) == f'MountVolume.{step} failed for volume "pv" : {told}'
+
+
 def test_mount_option_keeps_a_volume_from_being_written(cluster: Cluster, tmp_path: Path) -> None:
     cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
     for options, read_only in ((["ro", "noatime"], True), (["noatime"], False)):
