@@ -91,12 +91,17 @@ def reference(obj: Obj) -> Obj:
 
 def format_time(moment: datetime) -> str:
     """metav1.Time: whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _with_zulu(moment, "seconds")
 
 
 def format_micro_time(moment: datetime) -> str:
     """metav1.MicroTime: microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _with_zulu(moment, "microseconds")
+
+
+def _with_zulu(moment: datetime, precision: str) -> str:
+    """Years have four digits, which not every platform's strftime gives to those before 1000."""
+    return moment.astimezone(UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:

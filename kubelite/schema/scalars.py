@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from kubelite.objects import quantity
+from kubelite.objects.meta import format_micro_time, format_time
 
 
 class WrongType(Exception):
@@ -95,11 +96,11 @@ def read_bytes(value: Any) -> str:
 
 
 def read_time(value: Any) -> str:
-    return _moment(read_string(value), _RFC3339).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_time(_moment(read_string(value), _RFC3339))
 
 
 def read_micro_time(value: Any) -> str:
-    return _moment(read_string(value), _RFC3339_MICRO).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return format_micro_time(_moment(read_string(value), _RFC3339_MICRO))
 
 
 def _moment(text: str, layout: str) -> datetime:

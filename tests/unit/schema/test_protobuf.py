@@ -149,6 +149,12 @@ def test_times_numbers_and_free_form_values() -> None:
     assert lease == {"holderIdentity": "me", "leaseDurationSeconds": 40, "renewTime": "2026-01-01T00:00:00.000001Z"}
 
 
+def test_time_begins_in_the_year_one() -> None:
+    seconds = -62135596800 + 2
+    lease = spec_of("coordination.k8s.io/v1", "Lease", (4, wire((1, seconds))))
+    assert lease == {"renewTime": "0001-01-01T00:00:02.000000Z"}
+
+
 def test_bytes_become_base64() -> None:
     secret = body("v1", "Secret", wire((2, wire((1, "k"), (2, b"\x00\xff"))), (3, "Opaque")))
     assert protobuf.decode(secret) == {"apiVersion": "v1", "kind": "Secret", "data": {"k": "AP8="}, "type": "Opaque"}
