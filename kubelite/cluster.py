@@ -57,7 +57,7 @@ from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
 from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
-from kubelite.controllers.volumes.resizer import Resizer
+from kubelite.controllers.volumes.resizer import Expander, Resizer
 from kubelite.net.ipam import Allocator
 from kubelite.node.docker_files import remove_tree
 from kubelite.node.docker_network import ensure_network
@@ -201,6 +201,7 @@ class Cluster:
                 registry, provisioner, settings.volumes, partial(remove_tree, self._client, self._images.kubelite)
             ),
             HandMadeReclaimer(registry, volumes),
+            Expander(registry, recorder(Expander.name)),
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),

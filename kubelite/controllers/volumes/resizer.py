@@ -20,7 +20,24 @@ from kubelite.objects.meta import Obj
 EXPANSION = ("Resizing", "FileSystemResizePending")
 
 
+class Expander(Controller):
+    """One claim at a time; says that it can't, as no plug-in of the control plane's own can."""
+
+    name = "volume_expand"
+
+    def watches(self) -> Mapping[str, Mapper]:
+        return {"persistentvolumeclaims": own}
+
+    def reconcile(self, key: Key) -> None:
+        claim = self.client.find("persistentvolumeclaims", *key)
+        if claim is not None and _lacks(claim):
+            told = "waiting for an external controller to expand this PVC"
+            self.recorder.event(claim, "Normal", "ExternalExpanding", told)
+
+
 class Resizer(Controller):
+    """One claim at a time; resizes volumes of the provisioner here."""
+
     name = "resizer"
 
     def watches(self) -> Mapping[str, Mapper]:
@@ -28,14 +45,10 @@ class Resizer(Controller):
 
     def reconcile(self, key: Key) -> None:
         claim = self.client.find("persistentvolumeclaims", *key)
-        if claim is None or meta.is_terminating(claim) or not _lacks(claim):
+        if claim is None or not _lacks(claim):
             return
         volume = self.client.find("persistentvolumes", None, claim["spec"].get("volumeName") or "")
-        if volume is None:
-            return
-        told = "waiting for an external controller to expand this PVC"
-        self.recorder.event(claim, "Normal", "ExternalExpanding", told)
-        if meta.annotations(volume).get(PROVISIONED_BY) == PROVISIONER:
+        if volume is not None and meta.annotations(volume).get(PROVISIONED_BY) == PROVISIONER:
             self._resize(claim, volume)
 
     def _resize(self, claim: Obj, volume: Obj) -> None:
@@ -62,6 +75,6 @@ class Resizer(Controller):
 
 def _lacks(claim: Obj) -> bool:
     status = claim.get("status") or {}
-    if status.get("phase") != "Bound":
+    if status.get("phase") != "Bound" or meta.is_terminating(claim):
         return False
     return matching.requested(claim) > quantity.to_bytes((status.get("capacity") or {}).get("storage", 0))

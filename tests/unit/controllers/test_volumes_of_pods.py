@@ -13,7 +13,7 @@ from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner
-from kubelite.controllers.volumes.resizer import Resizer
+from kubelite.controllers.volumes.resizer import Expander, Resizer
 from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -30,6 +30,7 @@ def controllers(registry: Registry, recorded: Recorded, tmp_path: Path) -> Contr
         ClaimBinder(registry, recorded),
         VolumeController(registry, recorded),
         Provisioner(registry, recorded, tmp_path, "172.30.0.1"),
+        Expander(registry, recorded),
         Resizer(registry, recorded),
         EphemeralVolumes(registry, recorded),
         ClaimProtection(registry, recorded),
