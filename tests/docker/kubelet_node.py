@@ -30,6 +30,15 @@ from kubelite.store import Store
 from kubelite.testing.sessions import own_name
 
 PATIENCE = 60.0
+TOOLS = "kubelite/tools:latest"
+
+
+def sh(script: str) -> Obj:
+    """The fields of a container that runs a script."""
+    return {"image": TOOLS, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script]}
+
+
+SLEEP = sh("trap 'exit 0' TERM; sleep 600 & wait")
 
 
 class Node:

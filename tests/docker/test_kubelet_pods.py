@@ -1,4 +1,4 @@
-"""Pods on the real engine: start, files, environment, volumes, restarts, hooks and the ways they end."""
+"""Pods on the real engine: what their containers find, files, environment, volumes, rights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from kubelite.objects import meta
-from tests.docker.kubelet_node import Node, running_node
+from tests.docker.kubelet_node import SLEEP, Node, running_node
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,16 +20,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
     async with running_node(tmp_path_factory.mktemp("home")) as node:
         yield node
-
-
-TOOLS = "kubelite/tools:latest"
-
-
-def sh(script: str) -> dict[str, object]:
-    return {"image": TOOLS, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script]}
-
-
-SLEEP = sh("trap 'exit 0' TERM; sleep 600 & wait")
 
 
 async def test_pod_turns_ready_with_everything_clients_read_in_its_status(node: Node) -> None:
@@ -187,190 +177,6 @@ async def _until(holds: object, seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < end
         await asyncio.sleep(0.02)
-
-
-async def test_init_containers_run_in_order_then_the_others(node: Node) -> None:
-    share = {"volumeMounts": [{"name": "s", "mountPath": "/s"}]}
-    inits = [
-        {"name": "one", **sh("echo 1 >> /s/log"), **share},
-        {"name": "two", **sh("echo 2 >> /s/log"), **share},
-    ]
-    node.create("inits", {**SLEEP, **share}, initContainers=inits, volumes=[{"name": "s", "emptyDir": {}}])
-    await node.ready("inits")
-    assert await node.run("inits", "cat", "/s/log") == "1\n2\n"
-    assert node.container("inits", "two")["state"]["terminated"]["reason"] == "Completed"
-    assert node.container("inits", "two")["ready"] is True
-
-
-async def test_sidecar_runs_before_and_ends_after_the_main_container(node: Node) -> None:
-    share = {"volumeMounts": [{"name": "s", "mountPath": "/s"}]}
-    sidecar = {"name": "side", "restartPolicy": "Always", **share}
-    sidecar |= sh("touch /s/up; trap 'exit 0' TERM; sleep 600 & wait")
-    main = {**sh("test -e /s/up && sleep 0.3"), **share}
-    volumes = [{"name": "s", "emptyDir": {}}]
-    node.create("sidecar", main, initContainers=[sidecar], volumes=volumes, restartPolicy="Never")
-    await node.until(lambda: node.status("sidecar").get("phase") == "Succeeded")
-    assert node.container("sidecar")["state"]["terminated"]["exitCode"] == 0
-    await node.until(lambda: "terminated" in node.container("sidecar", "side")["state"])
-
-
-async def test_failing_container_backs_off_and_counts_restarts(node: Node) -> None:
-    script = sh("echo went wrong > /dev/termination-log; exit 3")
-    node.create("crash", script)
-    await node.until(lambda: node.container("crash").get("restartCount", 0) == 1)
-    await node.until(
-        lambda: node.container("crash")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff", 20
-    )
-    web, pod = node.container("crash"), node.pod("crash")
-    assert pod is not None
-    who = f"crash_default({meta.uid(pod)})"
-    assert web["state"]["waiting"]["message"] == f"back-off 10s restarting failed container=web pod={who}"
-    last = web["lastState"]["terminated"]
-    assert (last["exitCode"], last["reason"], last["message"]) == (3, "Error", "went wrong\n")
-    assert node.status("crash")["phase"] == "Running"
-    assert f"Warning BackOff Back-off restarting failed container web in pod {who}" in node.events("crash")
-
-
-@pytest.mark.parametrize(
-    ("policy", "code", "phase"), [("Never", 0, "Succeeded"), ("Never", 2, "Failed"), ("OnFailure", 0, "Succeeded")]
-)
-async def test_finished_pod_has_a_final_phase(node: Node, policy: str, code: int, phase: str) -> None:
-    name = f"done-{policy.lower()}-{code}"
-    node.create(name, sh(f"exit {code}"), restartPolicy=policy)
-    await node.until(lambda: node.status(name).get("phase") == phase)
-    ended = node.container(name)["state"]["terminated"]
-    assert (ended["exitCode"], ended["reason"]) == (code, "Completed" if code == 0 else "Error")
-    ready = meta.condition(node.status(name)["conditions"], "Ready")
-    assert ready is not None
-    assert ready["reason"] == ("PodCompleted" if phase == "Succeeded" else "PodFailed")
-
-
-async def test_command_that_does_not_exist_shows_the_engines_reason(node: Node) -> None:
-    node.create("nocommand", {"command": ["/no/such"]})
-    await node.until(
-        lambda: node.container("nocommand").get("state", {}).get("waiting", {}).get("reason") == "RunContainerError"
-    )
-    assert "/no/such" in node.container("nocommand")["state"]["waiting"]["message"]
-    assert node.container("nocommand")["lastState"]["terminated"]["reason"] == "ContainerCannotRun"
-
-
-async def test_images_that_cannot_be_had(node: Node) -> None:
-    node.create("never", {"image": "httpd:nosuch", "imagePullPolicy": "Never"})
-    node.create("absent", {"image": "registry.invalid/x:1"})
-    node.create("badname", {"image": "Not A Name"})
-
-    def reason(name: str) -> str:
-        return str(node.container(name).get("state", {}).get("waiting", {}).get("reason"))
-
-    await node.until(lambda: reason("never") == "ErrImageNeverPull")
-    await node.until(lambda: reason("badname") == "InvalidImageName")
-    await node.until(lambda: reason("absent") == "ErrImagePull")
-    await node.until(lambda: reason("absent") == "ImagePullBackOff")
-    events = node.events("absent")
-    assert 'Normal Pulling Pulling image "registry.invalid/x:1"' in events
-    assert "Warning Failed Error: ErrImagePull" in events
-    assert 'Normal BackOff Back-off pulling image "registry.invalid/x:1"' in events
-    assert "Warning Failed Error: ImagePullBackOff" in events
-
-
-async def test_local_image_is_used_when_no_registry_answers(node: Node) -> None:
-    node.create("latest", {"image": "httpd:latest", "imagePullPolicy": "Always"})
-    await node.ready("latest")
-    assert any("using the image present on machine" in event for event in node.events("latest"))
-
-
-async def test_readiness_probe_decides_over_ready(node: Node) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/tmp/ok"]}, "periodSeconds": 1, "failureThreshold": 1}
-    node.create("probed", {**SLEEP, "readinessProbe": probe})
-    await node.until(lambda: node.status("probed").get("phase") == "Running")
-    ready = meta.condition(node.status("probed")["conditions"], "Ready")
-    assert ready is not None
-    assert ready["message"] == "containers with unready status: [web]"
-    await node.run("probed", "touch", "/tmp/ok")
-    await node.ready("probed")
-    await node.run("probed", "rm", "/tmp/ok")
-    await node.until(lambda: not node.is_ready("probed"))
-    assert any(event.startswith("Warning Unhealthy Readiness probe failed:") for event in node.events("probed"))
-
-
-async def test_http_readiness_is_seen_at_once(node: Node) -> None:
-    begun = time.monotonic()
-    node.create("http", {"readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 30}})
-    await node.ready("http")
-    assert time.monotonic() - begun < 15
-
-
-async def test_failed_liveness_restarts_the_container(node: Node) -> None:
-    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 2}
-    node.create("alive", {**SLEEP, "livenessProbe": probe})
-    await node.until(lambda: node.container("alive").get("restartCount", 0) >= 1)
-    events = node.events("alive")
-    assert "Normal Killing Container web failed liveness probe, will be restarted" in events
-    assert any(event.startswith("Warning Unhealthy Liveness probe failed") for event in events)
-
-
-async def test_graceful_delete_runs_prestop_then_terminates(node: Node, tmp_path: Path) -> None:
-    volume = {"name": "h", "hostPath": {"path": str(tmp_path), "type": "Directory"}}
-    container = {
-        **sh("trap 'echo term >> /h/log; exit 0' TERM; sleep 600 & wait"),
-        "volumeMounts": [{"name": "h", "mountPath": "/h"}],
-        "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "echo prestop >> /h/log"]}}},
-    }
-    node.create("graceful", container, volumes=[volume])
-    await node.ready("graceful")
-    node.delete("graceful")
-    await node.gone("graceful")
-    assert (tmp_path / "log").read_text() == "prestop\nterm\n"
-    assert "Normal Killing Stopping container web" in node.events("graceful")
-
-
-async def test_deaf_container_is_killed_at_the_deadline(node: Node) -> None:
-    node.create("deaf", sh("trap '' TERM; while :; do sleep 1; done"))
-    await node.ready("deaf")
-    begun = time.monotonic()
-    node.delete("deaf", 2)
-    pod = node.pod("deaf")
-    assert pod is not None
-    assert meta.is_terminating(pod)
-    await node.gone("deaf")
-    assert 1 < time.monotonic() - begun < 8
-
-
-async def test_second_delete_shortens_the_grace(node: Node) -> None:
-    node.create("shorter", sh("trap '' TERM; while :; do sleep 1; done"))
-    await node.ready("shorter")
-    node.delete("shorter", 60)
-    await node.until(lambda: "Normal Killing Stopping container web" in node.events("shorter"))
-    node.delete("shorter", 1)
-    begun = time.monotonic()
-    await node.gone("shorter")
-    assert time.monotonic() - begun < 10
-
-
-async def test_pod_of_the_same_name_waits_for_the_old_containers_to_die(node: Node) -> None:
-    node.create("same")
-    await node.ready("same")
-    first = node.status("same")["podIP"]
-    node.delete("same", 0)
-    node.create("same")
-    await node.ready("same")
-    assert node.status("same")["podIP"] != first
-    running = [r for r in node.containers() if r["State"] == "running" and "default_same_web" in r["Names"][0]]
-    assert len(running) == 1
-
-
-async def test_failed_poststart_hook_kills_the_container(node: Node) -> None:
-    hook = {"postStart": {"exec": {"command": ["false"]}}}
-    node.create("hook", {**SLEEP, "lifecycle": hook})
-    await node.until(lambda: "Warning FailedPostStartHook PostStartHook failed" in node.events("hook"))
-    await node.until(lambda: node.container("hook").get("restartCount", 0) >= 1)
-
-
-async def test_active_deadline_fails_the_pod(node: Node) -> None:
-    node.create("deadline", SLEEP, activeDeadlineSeconds=1)
-    await node.until(lambda: node.status("deadline").get("phase") == "Failed")
-    assert node.status("deadline")["reason"] == "DeadlineExceeded"
-    await node.until(lambda: "terminated" in node.container("deadline")["state"])
 
 
 async def test_security_context_reaches_the_process(node: Node) -> None:

@@ -93,6 +93,16 @@ def test_debug_container_sees_its_target_and_is_told_of_in_the_status(kubelite: 
     assert found["status"]["containerStatuses"][0]["ready"] is True
     assert found["spec"]["ephemeralContainers"][0]["targetContainerName"] == "main"
     assert "Ephemeral Containers:" in kubelite.kubectl("describe", "pod", "target").stdout
+    kubelite.kubectl(
+        *("debug", "target", "--copy-to=copy", "--share-processes", f"--image={TOOLS}"),
+        *("--image-pull-policy=IfNotPresent", "-c", "beside", "--", "sleep", "600"),
+    )
+    copy = kubelite.wait("pods", "copy")
+    assert [entry["name"] for entry in copy["spec"]["containers"]] == ["main", "beside"]
+    assert copy["spec"]["shareProcessNamespace"] is True
+    assert "labels" not in copy["metadata"]
+    beside = kubelite.kubectl("exec", "copy", "-c", "beside", "--", "sh", "-c", "cat /proc/*/cmdline | tr '\\0' ' '")
+    assert "654321" in beside.stdout
 
 
 def _ephemeral(found: Obj) -> Obj:
@@ -247,6 +257,7 @@ def test_pod_past_its_deadline_fails(kubelite: Namespace) -> None:
     found = kubelite.wait("pods", "late", lambda p: p is not None and p["status"].get("phase") == "Failed")
     assert found["status"]["reason"] == "DeadlineExceeded"
     assert found["status"]["message"] == "Pod was active on the node longer than the specified deadline"
+    assert "terminated" in _first(found)["state"]
 
 
 def test_resolver_is_as_the_manifest_has_it(kubelite: Namespace) -> None:
@@ -268,15 +279,6 @@ def test_resolver_is_as_the_manifest_has_it(kubelite: Namespace) -> None:
     assert kubelite.exec("resolver", "cat", "/etc/resolv.conf") == "search a.b\nnameserver 9.9.9.9\noptions ndots:2\n"
     assert kubelite.exec("resolver", "hostname") == f"{full}\n"
     assert "1.2.3.4\tone\ttwo" in kubelite.exec("resolver", "cat", "/etc/hosts")
-
-
-def test_failing_post_start_hook_ends_its_container(kubelite: Namespace) -> None:
-    hook = {"postStart": {"exec": {"command": ["sh", "-c", "exit 3"]}}}
-    create(kubelite, pod("hooked", terminationGracePeriodSeconds=1, container={"lifecycle": hook}))
-    kubelite.wait("pods", "hooked", lambda p: bool(p and _first(p).get("restartCount")))
-    events = kubelite.kubectl("get", "events", "--field-selector", "involvedObject.name=hooked").stdout
-    assert "FailedPostStartHook" in events
-    assert "PostStartHook failed" in events
 
 
 def _first(found: Obj) -> Obj:
