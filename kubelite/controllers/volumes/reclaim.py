@@ -32,7 +32,7 @@ class HandMadeReclaimer(Controller):
         match volume["spec"].get("persistentVolumeReclaimPolicy"):
             case "Recycle":
                 self._fail(volume, "VolumeFailedRecycle", "No recycler plugin found for the volume!")
-            case "Delete":
+            case "Delete" if not volume["spec"].get("csi"):  # these are their driver's to delete
                 self._delete(volume)
 
     def _delete(self, volume: Obj) -> None:

@@ -121,6 +121,19 @@ def test_a_hand_made_volume_that_nobody_can_reclaim_fails(
     assert (reason, message) in recorded.events
 
 
+def test_a_drivers_volume_is_the_drivers_to_delete(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
+    driver = {"driver": "example.com", "volumeHandle": "1"}
+    volume(registry, "pv", persistentVolumeReclaimPolicy="Delete", hostPath=None, csi=driver)
+    claim(registry, storageClassName="", volumeName="pv")
+    controllers.settle()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    assert registry.get("persistentvolumes", None, "pv")["status"]["phase"] == "Released"
+
+
 def test_a_hand_made_volume_of_tmp_goes_and_its_directory_stays(
     registry: Registry, controllers: Controllers, recorded: Recorded
 ) -> None:
