@@ -1,4 +1,4 @@
-"""Pods that make room for others, what the node itself refuses, and tokens as a pod uses them."""
+"""Pods that wait for their node or make room for others, what the node itself refuses, tokens as a pod uses them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,73 @@ def test_an_important_pod_takes_the_place_of_the_least_important(kubelite: Names
         seats(kubelite, None)
         for name in classes.values():
             kubelite.client.request("DELETE", f"{path}/{name}")
+
+
+def test_pods_wait_for_a_node_that_takes_them_and_say_why(kubelite: Namespace) -> None:
+    node = node_name(kubelite)
+    taint = f"{kubelite.namespace}=x:NoSchedule"
+    tolerating = {"tolerations": [{"key": kubelite.namespace, "operator": "Exists"}]}
+    port = {"ports": [{"containerPort": 80, "hostPort": 21018}]}
+    create(kubelite, pod("holder", container=port))
+    kubelite.wait("pods", "holder")
+    create(kubelite, pod("selecting", nodeSelector={"x": "y"}))
+    create(kubelite, pod("large", container={"resources": {"requests": {"cpu": "100", "memory": "1Pi"}}}))
+    create(kubelite, pod("port", container=port))
+    try:
+        kubelite.kubectl("cordon", node)
+        create(kubelite, pod("cordoned", **tolerating))
+        _waits(kubelite, "cordoned", "1 node(s) were unschedulable", USELESS)
+        kubelite.kubectl("taint", "node", node, taint)
+        kubelite.kubectl("uncordon", node)
+        kubelite.wait("pods", "cordoned")
+        create(kubelite, pod("tainted"))
+        _waits(kubelite, "tainted", f"1 node(s) had untolerated taint {{{kubelite.namespace}: x}}", USELESS)
+    finally:
+        kubelite.kubectl("uncordon", node)
+        kubelite.kubectl("taint", "node", node, f"{kubelite.namespace}-", check=False)
+    kubelite.wait("pods", "tainted")
+    _waits(kubelite, "selecting", "1 node(s) didn't match Pod's node affinity/selector", USELESS)
+    _waits(kubelite, "large", "1 Insufficient cpu, 1 Insufficient memory", NO_VICTIMS)
+    _waits(kubelite, "port", "1 node(s) didn't have free ports for the requested pod ports", NO_VICTIMS)
+    kubelite.kubectl("delete", "pod", "holder", "--now")
+    kubelite.wait("pods", "port")
+
+
+USELESS = "1 Preemption is not helpful for scheduling."
+NO_VICTIMS = "1 No preemption victims found for incoming pod."
+
+
+def _waits(kubelite: Namespace, name: str, why: str, preemption: str) -> None:
+    message = f"0/1 nodes are available: {why}. preemption: 0/1 nodes are available: {preemption}"
+    told = [("False", "Unschedulable", message)]
+    kubelite.wait("pods", name, lambda found: [_scheduled(entry) for entry in _conditions(found)] == told)
+    _wait_for_event(kubelite, name, "FailedScheduling", message)
+
+
+def _conditions(found: Obj | None) -> list[Obj]:
+    return list((found or {}).get("status", {}).get("conditions", []))
+
+
+def _scheduled(entry: Obj) -> tuple[str, str, str]:
+    return entry["status"], entry.get("reason", ""), entry.get("message", "")
+
+
+def test_pods_bound_by_hand_fail_where_the_node_does_not_take_them(kubelite: Namespace) -> None:
+    requests = {"OutOfcpu": {"cpu": "100"}, "OutOfmemory": {"memory": "1Pi"}}
+    asked: dict[str, Obj] = {name: {"container": {"resources": {"requests": it}}} for name, it in requests.items()}
+    messages = {
+        "OutOfcpu": "Node didn't have enough resource: cpu, requested: 100000, used: ",
+        "OutOfmemory": "Node didn't have enough resource: memory, requested: 1125899906842624, used: ",
+        "NodeAffinity": "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    }
+    asked["NodeAffinity"] = {"nodeSelector": {"x": "y"}}
+    for reason, spec in asked.items():
+        create(kubelite, pod(reason.lower(), nodeName=node_name(kubelite), **spec))
+        found = kubelite.wait("pods", reason.lower(), lambda p: (p or {}).get("status", {}).get("phase") == "Failed")
+        assert found["status"]["reason"] == reason
+        assert found["status"]["message"].startswith(f"Pod was rejected: {messages[reason]}")
+        assert "containerStatuses" not in found["status"]
+        _wait_for_event(kubelite, reason.lower(), reason, messages[reason])
 
 
 def test_the_node_itself_keeps_a_volume_for_one_pod_and_a_sub_path_inside(kubelite: Namespace) -> None:
