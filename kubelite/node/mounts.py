@@ -11,6 +11,7 @@ from pathlib import Path
 from kubelite.node.environment import ConfigError, expand
 from kubelite.node.host_volumes import Volume
 from kubelite.node.runtime import Mount
+from kubelite.node.sub_path import sub_path
 from kubelite.objects.meta import Obj
 
 ETC_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hosts": "hosts", "/etc/hostname": "hostname"}
@@ -49,7 +50,7 @@ def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variable
         problem = f'volume "{entry["name"]}" requested recursive read-only mode, but it is not supported by the runtime'
         raise ConfigError(f"failed to resolve recursive read-only mode: {problem}")
     below = entry.get("subPath") or _expanded(entry.get("subPathExpr") or "", variables)
-    source = _sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
+    source = sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
     return Mount(
         str(source),
         entry["mountPath"],
@@ -71,38 +72,3 @@ def _expanded(expression: str, variables: Mapping[str, str]) -> str:
     if missing:
         raise ConfigError(f"missing value for {', '.join(sorted(set(missing)))}")
     return text
-
-
-def _sub_path(root: Path, below: str, whose: str) -> Path:
-    """The path below the volume, links resolved; it may not lead out, and a missing one becomes a directory.
-
-    What is told says nothing about the machine's file system, as upstream has it.
-    """
-    if not below:
-        return root
-    if below.startswith("/"):
-        raise ConfigError(f"error SubPath `{below}` must not be an absolute path")
-    if ".." in below.split("/"):
-        raise ConfigError(f"unable to provision SubPath `{below}`: must not contain '..'")
-    real_root = root.resolve()
-    path = (real_root / below).resolve()
-    problem = f"failed to prepare subPath for {whose}"
-    if not path.exists():
-        problem = f"failed to create subPath directory for {whose}"
-    if not path.is_relative_to(real_root):
-        raise ConfigError(problem)
-    try:
-        real_root.mkdir(parents=True, exist_ok=True)
-        _make(path, real_root)
-    except OSError as error:
-        raise ConfigError(problem) from error
-    return path
-
-
-def _make(path: Path, root: Path) -> None:
-    """Missing directories get the mode of the volume."""
-    if path.exists():
-        return
-    _make(path.parent, root)
-    path.mkdir(exist_ok=True)
-    path.chmod(root.stat().st_mode & 0o7777)

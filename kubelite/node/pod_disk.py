@@ -11,7 +11,8 @@ from kubelite.node import eviction, memory_volumes, volumes
 from kubelite.node.host_volumes import Volume
 from kubelite.node.pod_setup import pod_tokens, volume_context, write_etc
 from kubelite.node.services import Services
-from kubelite.node.volumes import VolumeContext, VolumeFailed
+from kubelite.node.sources import PodSources
+from kubelite.node.volumes import VolumeContext, VolumesFailed
 from kubelite.objects.meta import Obj
 
 RETRY_FIRST = 0.5
@@ -30,6 +31,7 @@ class PodDisk:
         self.stale = False
         self.retry_at: datetime | None = None
         self._failures = 0
+        self.sources = PodSources(services)
         self._tokens = pod_tokens(services)
 
     def sources_changed(self) -> None:
@@ -48,8 +50,8 @@ class PodDisk:
             self._services.recorder.event(pod, "Warning", "DNSConfigForming", warning)
         try:
             self.volumes = await asyncio.to_thread(volumes.set_up, pod, self._context(pod, address))
-        except VolumeFailed as error:
-            self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+        except VolumesFailed as error:
+            self._tell(pod, error)
             if not self.stale:
                 self.put_off()
             return
@@ -59,11 +61,16 @@ class PodDisk:
         self.stale = False
         try:
             await asyncio.to_thread(volumes.refresh, pod, self._context(pod, address))
-        except VolumeFailed as error:
-            self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+        except VolumesFailed as error:
+            self._tell(pod, error)
+
+    def _tell(self, pod: Obj, failed: VolumesFailed) -> None:
+        for problem in failed.problems:
+            self._services.recorder.event(pod, "Warning", "FailedMount", problem)
 
     def _context(self, pod: Obj, address: str) -> VolumeContext:
-        return volume_context(self._services, pod, address, self.directory, self._tokens.token)
+        around = self.sources.around(pod, address)
+        return volume_context(self._services, pod, self.directory, around, self._tokens.token)
 
     def empty_dirs(self, pod: Obj) -> dict[str, Path]:
         """The directories of the pod's own volumes."""

@@ -6,8 +6,8 @@ import socket
 from pathlib import Path
 
 from kubelite.node import memory_volumes, pod_files, resolver_limits
+from kubelite.node.environment import Surroundings
 from kubelite.node.services import Services
-from kubelite.node.starter import surroundings
 from kubelite.node.tokens import PodTokens
 from kubelite.node.view import is_host_network
 from kubelite.node.volume_payload import TokenSource, service_account
@@ -66,11 +66,13 @@ def pod_tokens(services: Services) -> PodTokens:
     return PodTokens(issue, services.now)
 
 
-def volume_context(services: Services, pod: Obj, address: str, directory: Path, token: TokenSource) -> VolumeContext:
+def volume_context(
+    services: Services, pod: Obj, directory: Path, around: Surroundings, token: TokenSource
+) -> VolumeContext:
     return VolumeContext(
         directory=directory,
         memory_directory=memory_volumes.directory_of(services.settings.name, meta.uid(pod)),
-        around=surroundings(services, pod, address),
+        around=around,
         token=token,
         find=services.client.find,
     )

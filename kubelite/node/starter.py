@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubelite.node.container_spec import Placement, container_spec, sandbox_spec
-from kubelite.node.environment import ConfigError, Surroundings, environment
+from kubelite.node.environment import ConfigError, environment
 from kubelite.node.host_volumes import Volume
 from kubelite.node.images import NOTICE, StartFailure
 from kubelite.node.labels import engine_name
@@ -102,7 +102,7 @@ async def _create_container(worker: PodWorker, pod: Obj, spec: Obj, action: Star
 def _engine_spec(
     worker: PodWorker, pod: Obj, spec: Obj, action: StartContainer, image: Image, sandbox: Container
 ) -> ContainerSpec:
-    around = surroundings(worker.services, pod, worker.address)
+    around = worker.disk.sources.around(pod, worker.address)
     place = placement(worker.disk.directory, worker.disk.volumes, spec, action, sandbox, environment(pod, spec, around))
     if target := spec.get("targetContainerName"):
         place = replace(place, target=_target(worker, target))
@@ -141,19 +141,6 @@ def placement(
     mounts = mounts_of(spec, action.attempt, directory, volumes, variables)
     message = message_file(directory, spec["name"], action.attempt)
     return Placement(sandbox, action.attempt, action.backoff, mounts, str(message))
-
-
-def surroundings(services: Services, pod: Obj, address: str) -> Surroundings:
-    namespace = meta.namespace(pod)
-    kubernetes = services.client.find("services", "default", "kubernetes")
-    return Surroundings(
-        find=lambda plural, name: services.client.find(plural, namespace, name),
-        services=[*services.client.list("services", namespace), *([kubernetes] if kubernetes else [])],
-        pod_address=address or services.host_address,
-        host_address=services.host_address,
-        node=services.settings.node_name,
-        machine=services.machine,
-    )
 
 
 async def _start(worker: PodWorker, pod: Obj, spec: Obj, container: Container) -> None:

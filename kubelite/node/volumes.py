@@ -6,7 +6,7 @@ Called by the pod worker, in a thread. Upstream's directory names (`<uid>/volume
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,14 @@ class VolumeFailed(Exception):
     """One volume can't be set up; the text is the FailedMount message."""
 
 
+class VolumesFailed(Exception):
+    """What can't be set up of a pod's volumes, each with its FailedMount message."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
     """Where volumes go and where their content comes from."""
@@ -46,21 +54,44 @@ class VolumeContext:
 
 
 def set_up(pod: Obj, context: VolumeContext) -> dict[str, Volume]:
-    """All volumes by name; VolumeFailed names the first that can't be."""
-    ready = {}
-    for volume in pod["spec"].get("volumes") or ():
-        name = volume["name"]
+    """All volumes by name; VolumesFailed tells of those that can't be."""
+    return _each(pod["spec"].get("volumes") or (), lambda volume: _ready(pod, volume, context))
+
+
+def refresh(pod: Obj, context: VolumeContext) -> None:
+    """Bring the files of configMap, secret, downwardAPI and projected volumes up to date, each for itself."""
+
+    def refreshed(volume: Obj) -> Volume:
+        with _failing(volume["name"]):
+            return _payload_volume(pod, volume, context)
+
+    _each(filter(is_payload, pod["spec"].get("volumes") or ()), refreshed)
+
+
+def _each(volumes: Iterable[Obj], made: Callable[[Obj], Volume]) -> dict[str, Volume]:
+    ready: dict[str, Volume] = {}
+    problems: list[str] = []
+    for volume in volumes:
         try:
-            found = persistent_volume(pod, volume, context.find)
-        except ClaimUnusable as error:
-            mentioned = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
-            raise VolumeFailed(f"Unable to attach or mount volumes: {mentioned}: {error}") from error
-        if found is None:
-            with _failing(name):
-                ready[name] = _set_up(pod, volume, context)
-        else:
-            ready[name] = replace(_persistent(pod, found, context), group=found.group)
+            ready[volume["name"]] = made(volume)
+        except VolumeFailed as error:
+            problems.append(str(error))
+    if problems:
+        raise VolumesFailed(problems)
     return ready
+
+
+def _ready(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
+    name = volume["name"]
+    try:
+        found = persistent_volume(pod, volume, context.find)
+    except ClaimUnusable as error:
+        mentioned = f"unmounted volumes=[{name}], unattached volumes=[], failed to process volumes=[{name}]"
+        raise VolumeFailed(f"Unable to attach or mount volumes: {mentioned}: {error}") from error
+    if found is None:
+        with _failing(name):
+            return _set_up(pod, volume, context)
+    return replace(_persistent(pod, found, context), group=found.group)
 
 
 @contextmanager
@@ -69,14 +100,6 @@ def _failing(volume: str, step: str = "SetUp") -> Iterator[None]:
         yield
     except (VolumeError, OSError) as error:
         raise VolumeFailed(f'MountVolume.{step} failed for volume "{volume}" : {error}') from error
-
-
-def refresh(pod: Obj, context: VolumeContext) -> None:
-    """Bring the files of configMap, secret, downwardAPI and projected volumes up to date."""
-    for volume in pod["spec"].get("volumes") or ():
-        if is_payload(volume):
-            with _failing(volume["name"]):
-                _payload_volume(pod, volume, context)
 
 
 def tear_down(directory: Path, memory_directory: Path) -> None:

@@ -47,3 +47,23 @@ async def test_what_resolv_conf_has_no_room_for_is_told(node: Node) -> None:
     applied = "the applied nameserver line is: 172.30.0.2 1.1.1.1 1.1.1.2"
     told = f"Nameserver limits were exceeded, some nameservers have been omitted, {applied}"
     assert ("DNSConfigForming", told) in node.recorded.events
+
+
+async def test_immutable_source_stays_as_the_pod_met_it(node: Node) -> None:
+    def remake(plural: str, text: str, **more: object) -> None:
+        if node.registry.find(plural, "default", "x"):
+            node.registry.delete(plural, "default", "x")
+        node.registry.create(plural, {"metadata": {"name": "x", "namespace": "default"}, "data": {"a": text}, **more})
+
+    for kind in ("configmaps", "secrets"):
+        remake(kind, "b2xk", immutable=kind == "configmaps")
+    volumes = [{"name": "cm", "configMap": {"name": "x"}}, {"name": "s", "secret": {"secretName": "x"}}]
+    old = node.registry.settings.pods / meta.uid(node.create(volumes=volumes)) / "volumes"
+    await node.ready()
+    for kind in ("configmaps", "secrets"):
+        remake(kind, "bmV3")
+    await node.until(partial(_reads, old / "kubernetes.io~secret/s/a", "new"))
+    assert _reads(old / "kubernetes.io~configmap/cm/a", "b2xk")
+    fresh = node.registry.settings.pods / meta.uid(node.create("web-1", volumes=volumes)) / "volumes"
+    await node.ready("web-1")
+    assert _reads(fresh / "kubernetes.io~configmap/cm/a", "bmV3")
