@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.testing.namespace import Namespace
+from tests.docker.running_cluster import eventually
 from tests.docker.test_pods_more import node_name
 from tests.docker.workloads import Recording, World, first, is_gone, is_leaving, is_ready, pods, serves, uids, workload
 
@@ -15,6 +17,7 @@ HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
 COST = "controller.kubernetes.io/pod-deletion-cost"
 ENDED = ("Succeeded", "Failed")
+INTOLERANT = '[{"op": "remove", "path": "/spec/template/spec/tolerations"}]'
 
 
 def deployment(replicas: int, strategy: Obj, **spec: Any) -> str:
@@ -44,6 +47,15 @@ def sizes(world: World) -> list[int]:
     return sorted((rs["spec"]["replicas"] for rs in world.values()), reverse=True)
 
 
+def says(kubelite: Namespace, pod: str, text: str) -> None:
+    """A container's first words may come a moment after it has started."""
+    eventually(lambda: kubelite.logs(pod) == text)
+
+
+def revisions(kubelite: Namespace) -> list[str]:
+    return sorted(meta.annotations(rs)[REVISION] for rs in kubelite.list("replicasets"))
+
+
 def test_roll_out_stays_within_its_percentages_and_is_scaled_in_proportion(kubelite: Namespace) -> None:
     limits = {"maxSurge": "25%", "maxUnavailable": "25%"}
     kubelite.apply(deployment(4, {"type": "RollingUpdate", "rollingUpdate": limits}))
@@ -55,7 +67,8 @@ def test_roll_out_stays_within_its_percentages_and_is_scaled_in_proportion(kubel
     asked = sets.until(lambda world: sizes(world) == [4, 0])
     assert max(sum(sizes(change.world)) for change in asked) == 5  # as upstream counts: a pod may still be on its way
     assert min(sum(map(serves, change.world.values())) for change in seen) == 3
-    assert {kubelite.logs(name) for name in seen[-1].world} == {"2\n"}
+    for name in seen[-1].world:
+        says(kubelite, name, "2\n")
 
     kubelite.kubectl("set", "image", "deployment/web", "main=kubelite/missing")
     sets.until(lambda world: sizes(world) == [3, 2, 0])
@@ -105,9 +118,15 @@ def test_stalled_roll_out_is_told_and_undone_and_a_paused_one_waits(kubelite: Na
     kubelite.kubectl("rollout", "resume", "deployment/web")
     seen = recording.until(have_replaced(at_first, 1))
     (resumed,) = seen[-1].world
-    assert kubelite.logs(resumed) == "3\n"
-    revisions = [meta.annotations(rs)[REVISION] for rs in kubelite.list("replicasets")]
-    assert sorted(revisions) == ["2", "3", "4"]
+    says(kubelite, resumed, "3\n")
+    assert revisions(kubelite) == ["2", "3", "4"]
+
+    kubelite.kubectl("patch", "deployment", "web", "-p", '{"spec":{"revisionHistoryLimit":1}}')
+    eventually(lambda: revisions(kubelite) == ["3", "4"])
+    history = kubelite.kubectl("rollout", "history", "deployment/web").stdout
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["3", "4"]
+    lost = kubelite.kubectl("rollout", "undo", "deployment/web", "--to-revision=2", check=False)
+    assert lost.stderr == "error: unable to find specified revision 2 in history\n"
 
 
 def test_replica_set_gives_up_cheap_pods_first_and_replaces_those_that_leave(kubelite: Namespace) -> None:
@@ -135,6 +154,10 @@ def test_replica_set_gives_up_cheap_pods_first_and_replaces_those_that_leave(kub
     assert meta.is_controlled_by(seen[-1].world[dear], kubelite.get("replicasets", "web"))
 
 
+def well_known_tolerations(pod: Obj) -> set[tuple[str, str]]:
+    return {(it["key"].removeprefix("node.kubernetes.io/"), it["effect"]) for it in pod["spec"]["tolerations"]}
+
+
 def test_daemon_follows_the_labels_of_the_node_and_is_replaced_by_an_update(kubelite: Namespace) -> None:
     node, label = node_name(kubelite), f"kubelite.test/{kubelite.namespace}"
     kubelite.apply(workload("DaemonSet", pod={"nodeSelector": {label: "yes"}}))
@@ -150,7 +173,7 @@ def test_daemon_follows_the_labels_of_the_node_and_is_replaced_by_an_update(kube
         seen = recording.until(lambda world: old not in world and any(map(serves, world.values())))
         (new,) = seen[-1].world
         assert first(seen, old, is_gone) < first(seen, new, lambda change: True)
-        assert kubelite.logs(new) == "2\n"
+        says(kubelite, new, "2\n")
         surge = '{"spec":{"updateStrategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}}}'
         kubelite.kubectl("patch", "daemonset", "web", "-p", surge)
         kubelite.kubectl("rollout", "undo", "daemonset/web")
@@ -163,3 +186,44 @@ def test_daemon_follows_the_labels_of_the_node_and_is_replaced_by_an_update(kube
     recording.until(lambda world: not world)
     gone = kubelite.wait("daemonsets", "web", lambda found: found["status"]["currentNumberScheduled"] == 0)
     assert gone["status"]["desiredNumberScheduled"] == gone["status"]["numberMisscheduled"] == 0
+
+
+def test_daemon_is_renewed_when_deleted_and_comes_where_it_tolerates_the_taint(kubelite: Namespace) -> None:
+    node, key = node_name(kubelite), f"kubelite.test/{kubelite.namespace}"
+    kubelite.apply(workload("DaemonSet", updateStrategy={"type": "OnDelete"}))
+    kubelite.wait("daemonsets", "web")
+    (old,) = pods(kubelite)
+    kubelite.kubectl("set", "env", "daemonset/web", "VERSION=2")
+    outdated = kubelite.wait("daemonsets", "web", lambda it: it["status"]["observedGeneration"] == 2)["status"]
+    assert (outdated["desiredNumberScheduled"], outdated.get("updatedNumberScheduled", 0)) == (1, 0)
+    assert [serves(pod) for pod in pods(kubelite).values()] == [True]
+    recording = Recording(kubelite)
+    kubelite.delete("pods", old)
+    (new,) = recording.until(lambda world: old not in world and any(map(serves, world.values())))[-1].world
+    says(kubelite, new, "2\n")
+    kubelite.wait("daemonsets", "web", lambda it: it["status"].get("updatedNumberScheduled") == 1)
+
+    try:
+        kubelite.kubectl("taint", "node", node, f"{key}=yes:NoSchedule")
+        stays = kubelite.wait("daemonsets", "web", lambda it: it["status"]["desiredNumberScheduled"] == 0)["status"]
+        assert (stays["currentNumberScheduled"], stays["numberMisscheduled"]) == (0, 1)
+        kubelite.delete("pods", new)
+        recording.until(lambda world: not world)
+        kubelite.wait("daemonsets", "web", lambda it: it["status"]["numberMisscheduled"] == 0)
+        assert not pods(kubelite)
+        tolerant = {"template": {"spec": {"tolerations": [{"key": key, "operator": "Exists"}]}}}
+        kubelite.kubectl("patch", "daemonset", "web", "-p", json.dumps({"spec": tolerant}))
+        recording.until(lambda world: any(map(serves, world.values())))
+        kubelite.kubectl("taint", "node", node, f"{key}=yes:NoExecute")
+        kubelite.kubectl("patch", "daemonset", "web", "--type=json", "-p", INTOLERANT)
+        recording.until(lambda world: not world)  # what may not run there any more is taken away
+    finally:
+        kubelite.kubectl("taint", "node", node, f"{key}-")
+    (back,) = recording.until(lambda world: any(map(serves, world.values())))[-1].world
+    tolerated = well_known_tolerations(kubelite.get("pods", back))
+    assert tolerated == {
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        *((pressure, "NoSchedule") for pressure in ("disk-pressure", "memory-pressure", "pid-pressure")),
+        ("unschedulable", "NoSchedule"),
+    }
