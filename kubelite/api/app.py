@@ -278,7 +278,7 @@ def _subresource_verbs(
         },
         "binding": {"POST": subresources.create_binding},
         "eviction": {"POST": subresources.create_eviction},
-        "finalize": {"PUT": subresources.update_finalize},
+        "finalize": {"PUT": resources.update},
         "token": {"POST": TokenRequests(registry, tokens).create},
         "log": {"GET": pods.log},
         "exec": {"GET": pods.exec, "POST": pods.exec},

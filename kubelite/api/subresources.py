@@ -136,9 +136,3 @@ class Subresources:
         status = new.setdefault("status", {})
         status["conditions"] = meta.with_condition(status.get("conditions"), condition, self._registry.now())
         self._registry.update("pods", new, "status")
-
-    async def update_finalize(self, request: web.Request, target: Target) -> web.StreamResponse:
-        dry_run = write_options(request, "UpdateOptions").dry_run
-        decoded = await body.read_typed(request, "", "v1", "Namespace")
-        namespace = {**decoded.object, "metadata": {**decoded.object["metadata"], "name": target.name}}
-        return send(request, Answer(self._registry.finalize(namespace, dry_run=dry_run)))

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 
 from kubelite import errors
 from kubelite.config import Settings
+from kubelite.errors import FieldError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry import admission, custom, field_managers, strategy, validation
+from kubelite.registry import admission, custom, field_managers, preconditions, strategy, validation
 from kubelite.registry.changes import AllBut, Applied, Deleted, EventStream
 from kubelite.registry.client import CUSTOM
 from kubelite.registry.field_managers import Writer
@@ -107,10 +108,8 @@ class Registry:
         """Create `obj`, which becomes the registry's; `managed` are its managedFields, or `writer` has all of it."""
         obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
-        if metadata.get("resourceVersion") not in (None, "", "0"):
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        preconditions.unversioned(metadata)
         self._place(kind, namespace, metadata)
-        self._name(kind, metadata)
         kind.default(obj)
         strategy.stamp_created(kind, obj, self._new_uid(), self.now())
         if writer is not None:
@@ -118,24 +117,20 @@ class Registry:
         if managed:
             metadata["managedFields"] = list(managed)
         kind.prepare(obj, None)
-        self._check_namespace(kind, metadata)
-        self._check_absent(kind, metadata)
+        if kind.namespaced:
+            preconditions.open_namespace(kind, metadata, self.find("namespaces", None, metadata["namespace"]))
+        there = self.store.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
+        preconditions.absent(kind, there.object if there else None)
         kind.admit(obj, None, self)
         self._validate(kind, obj, None)
         admission.check(kind, obj, None, self, self.now())
         return obj if dry_run else self._put(kind, obj)
 
     def _place(self, kind: Kind, namespace: str | None, metadata: Obj) -> None:
-        if not kind.namespaced:
-            metadata.pop("namespace", None)
-            return
-        if metadata.get("namespace") and namespace and metadata["namespace"] != namespace:
-            raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
-        metadata["namespace"] = namespace or metadata.get("namespace") or "default"
-
-    def _name(self, kind: Kind, metadata: Obj) -> None:
+        """Its namespace, and its name if it is to be generated: one that is free."""
+        metadata["namespace"] = preconditions.namespace_of(kind, namespace, metadata)
+        if metadata["namespace"] is None:
+            del metadata["namespace"]
         base = metadata.get("generateName")
         if metadata.get("name") or not base:
             return
@@ -143,40 +138,15 @@ class Registry:
         while self.store.get(kind.resource, metadata.get("namespace", ""), metadata["name"]):
             metadata["name"] = strategy.generated_name(base)
 
-    def _check_namespace(self, kind: Kind, metadata: Obj) -> None:
-        if not kind.namespaced:
-            return
-        namespace = self.store.get("namespaces", "", metadata["namespace"])
-        if namespace is None:
-            raise errors.not_found("namespaces", metadata["namespace"])
-        if meta.is_terminating(namespace.object) and kind.plural != "events":
-            error = errors.forbidden(
-                kind.plural,
-                metadata.get("name", ""),
-                f"unable to create new content in namespace {metadata['namespace']} because it is being terminated",
-                kind.group,
-            )
-            message = f"namespace {metadata['namespace']} is being terminated"
-            error.details["causes"] = [
-                {"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}
-            ]
-            raise error
-
-    def _check_absent(self, kind: Kind, metadata: Obj) -> None:
-        there = self.store.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
-        if there is None:
-            return
-        error = errors.already_exists(kind.plural, metadata["name"], kind.group)
-        if meta.is_terminating(there.object):
-            error.message = f"object is being deleted: {error.message}"
-        raise error
-
     def _validate(self, kind: Kind, new: Obj, old: Obj | None, subresource: str = "") -> None:
         rules = kind.subresource_rules.get(subresource)
         wrong = kind.validate(new, old) if rules is None or old is None else rules(new, old)
-        found = [*validation.metadata(new, kind, old), *wrong]
-        if found:
-            raise errors.invalid(kind.kind, meta.name(new), found, kind.group)
+        self._refuse(kind, new, [*validation.metadata(new, kind, old), *wrong])
+
+    @staticmethod
+    def _refuse(kind: Kind, obj: Obj, wrong: Sequence[FieldError]) -> None:
+        if wrong:
+            raise errors.invalid(kind.kind, meta.name(obj), wrong, kind.group)
 
     def _put(self, kind: Kind, obj: Obj) -> Obj:
         stored = self.store.put(kind.resource, meta.namespace(obj) or "", meta.name(obj), obj).object
@@ -213,7 +183,7 @@ class Registry:
         Without a `writer` it is the control plane itself.
         """
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
-        self._check_preconditions(kind, old, new["metadata"])
+        preconditions.of_update(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
         if subresource == "status" or subresource in kind.status_writes:
             new = self._of_status(kind, old, new, subresource)
@@ -232,8 +202,10 @@ class Registry:
         new = strategy.carry_over_for_status(kind, new, old)
         if write := kind.status_writes.get(subresource):
             new["status"] = write(new["status"], old.get("status") or {}, self.now())
-        if subresource in kind.subresource_rules:
-            self._validate(kind, new, old, subresource)
+        wrong = validation.metadata_of_status(new, old)
+        if rules := kind.subresource_rules.get(subresource):
+            wrong = [*wrong, *rules(new, old)]
+        self._refuse(kind, new, wrong)
         return new
 
     def _of_object(self, kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
@@ -241,7 +213,8 @@ class Registry:
             new = meta.copy(strategy.with_ephemeral_containers(new, old))
         strategy.carry_over(kind, new, old)
         kind.default(new)
-        kind.prepare(new, old)
+        if subresource != "finalize":
+            kind.prepare(new, old)
         strategy.bump_generation(kind, new, old)
         kind.admit(new, old, self)
         self._validate(kind, new, old, subresource)
@@ -272,42 +245,18 @@ class Registry:
         new = self.replace(kind, found.object, meta.copy(new), subresource, managed=managed, dry_run=dry_run)
         return Applied(new, False)
 
-    def _check_preconditions(self, kind: Kind, old: Obj, wanted: Obj) -> None:
-        name = meta.name(old)
-        uid, version = wanted.get("uid"), wanted.get("resourceVersion")
-        if uid and uid != meta.uid(old):
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(old)}"
-            raise errors.conflict(kind.plural, name, why, kind.group)
-        if version not in (None, "", "0", old["metadata"]["resourceVersion"]):
-            why = "the object has been modified; please apply your changes to the latest version and try again"
-            raise errors.conflict(kind.plural, name, why, kind.group)
-
     def _write(self, kind: Kind, new: Obj, old: Obj) -> Obj:
         if new == old:
             return old
         return self._remove(kind, new) if strategy.may_go(new) else self._put(kind, new)
 
-    def finalize(self, namespace: Obj, *, dry_run: bool = False) -> Obj:
-        kind = self.kind("namespaces")
-        old = self.stored(kind, None, meta.name(namespace)).object
-        self._check_preconditions(kind, old, namespace["metadata"])
-        new = meta.copy(old)
-        new["spec"] = namespace.get("spec") or {}
-        return new if dry_run else self._write(kind, new, old)
+    def finalize(self, namespace: Obj) -> Obj:
+        return self.update("namespaces", namespace, "finalize")
 
     def bind(self, pod: Obj, node: str, *, dry_run: bool = False) -> Obj:
         kind = self.kind("pods")
         old = self.stored(kind, meta.namespace(pod), meta.name(pod)).object
-        if old["spec"].get("nodeName"):
-            why = f'pod {meta.name(pod)} is already assigned to node "{old["spec"]["nodeName"]}"'
-            raise errors.conflict("pods/binding", meta.name(pod), why)
-        if old["spec"].get("schedulingGates"):
-            why = f"pod {meta.name(pod)} has non-empty .spec.schedulingGates"
-            raise errors.conflict("pods/binding", meta.name(pod), why)
-        if meta.is_terminating(old):
-            raise errors.conflict(
-                "pods/binding", meta.name(pod), f"pod {meta.name(pod)} is being deleted, cannot be assigned to a host"
-            )
+        preconditions.of_binding(old)
         new = meta.copy(old)
         new["spec"]["nodeName"] = node
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
@@ -346,7 +295,7 @@ class Registry:
         old = stored.object
         if kind.plural == "namespaces" and stored.name in PROTECTED_NAMESPACES:
             raise errors.forbidden("namespaces", stored.name, "this namespace may not be deleted")
-        self._check_deletion_preconditions(kind, old, uid, resource_version)
+        preconditions.of_deletion(kind, old, uid, resource_version)
         period = strategy.grace_period(kind, old, grace)
         if propagation is None and kind.orphans_by_default and not strategy.has_propagation(old):
             propagation = "Orphan"
@@ -361,20 +310,6 @@ class Registry:
                 self._put(kind, marked)  # who watches is told of the mark before the end
             return Deleted(self._remove(kind, old), True)
         return Deleted(self._put(kind, marked), False)
-
-    def _check_deletion_preconditions(self, kind: Kind, old: Obj, uid: str | None, version: str | None) -> None:
-        current = old["metadata"]["resourceVersion"]
-        why = ""
-        if uid and uid != meta.uid(old):
-            why = f"the UID in the precondition ({uid}) does not match the UID in record ({meta.uid(old)}). "
-        elif version and version != current:
-            why = (
-                f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
-                f"({current}). "
-            )
-        if why:
-            why += "The object might have been deleted and then recreated"
-            raise errors.conflict(kind.plural, meta.name(old), why, kind.group)
 
     def _remove(self, kind: Kind, obj: Obj) -> Obj:
         last = self.store.delete(kind.resource, meta.namespace(obj) or "", meta.name(obj)).object

@@ -291,6 +291,15 @@ def _identity(meta: Obj, kind: Kind) -> list[FieldError]:
     return errors + values("metadata.namespace", namespace, dns_label(namespace))
 
 
+def metadata_of_status(obj: Obj, old: Obj) -> list[FieldError]:
+    """Of an update of the status, which may change little else: what stays has been looked at before."""
+    errors = []
+    for key, rule in (("labels", labels), ("annotations", annotations)):
+        if (given := obj["metadata"].get(key)) != old["metadata"].get(key):
+            errors += rule(f"metadata.{key}", given)
+    return errors
+
+
 _KEPT = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -313,17 +322,28 @@ def _identity_kept(meta: Obj, old: Obj) -> list[FieldError]:
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
+def finalizer_names(path: str, names: Sequence[str]) -> list[FieldError]:
+    """Of a namespace's spec."""
+    errors = [error for i, name in enumerate(names) for error in values(f"{path}[{i}]", name, qualified_name(name))]
+    return errors + _standard_or_qualified(path, names)
+
+
+def _standard_or_qualified(path: str, names: Sequence[str]) -> list[FieldError]:
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid_value(f"{path}[{index}]", name, text)
+        for index, name in enumerate(names)
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
+
+
 def _finalizers(names: Sequence[str]) -> list[FieldError]:
     path = "metadata.finalizers"
     errors = [error for name in names for error in values(path, name, qualified_name(name))]
     if {"orphan", "foregroundDeletion"} <= set(names):
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(invalid_value(path, list(names), text))
-    for index, name in enumerate(names):
-        if "/" not in name and name not in _STANDARD_FINALIZERS:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.append(invalid_value(f"{path}[{index}]", name, text))
-    return errors
+    return errors + _standard_or_qualified(path, names)
 
 
 def _owner_references(references: Sequence[Obj]) -> list[FieldError]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.objects.patch_merge import merge_patch
 from kubelite.registry.registry import Registry
 from tests.unit.api.caller import APPS, CORE, JSON_PATCH, STRATEGIC, Caller, FakeStreams, deployment, pod
 
@@ -108,6 +109,24 @@ async def test_finalize_releases_a_namespace(call: Caller) -> None:
     answer = await call.put("/api/v1/namespaces/going/finalize", {**going, "spec": {}})
     assert answer.status == 200
     assert (await call.get("/api/v1/namespaces/going")).status == 404
+
+
+NAMESPACE = "/api/v1/namespaces/default"
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "message"),
+    [
+        ("/status", {"status": {"phase": "Terminating"}}, "may only be 'Active' if `deletionTimestamp` is empty"),
+        ("/status", {"metadata": {"labels": {"a": "-"}}}, "a valid label must be an empty string or consist of"),
+        ("/finalize", {"spec": {"finalizers": ["a"]}}, "name is neither a standard finalizer name nor is it fully"),
+        ("/finalize", {"spec": {"finalizers": ["a b/c"]}}, "spec.finalizers[0]: Invalid value"),
+    ],
+)
+async def test_writes_of_a_namespace_that_are_refused(call: Caller, path: str, change: Any, message: str) -> None:
+    namespace = (await call.get(NAMESPACE)).json
+    answer = await call.put(NAMESPACE + path, merge_patch(namespace, change))
+    assert (answer.status, message in answer.message) == (422, True), answer.message
 
 
 async def test_a_token_is_good_for_its_account(call: Caller) -> None:
