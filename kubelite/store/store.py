@@ -9,11 +9,9 @@ Used by the registry only; knows nothing of Kubernetes but `metadata.resourceVer
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -22,6 +20,7 @@ import msgspec
 
 from kubelite.errors import internal_error
 from kubelite.objects.meta import Obj
+from kubelite.store.watch import Change, Stored, Watch
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -52,99 +51,6 @@ class Expired(Exception):
 
 class Unusable(Exception):
     """The file can't be opened or read; the text says which and why."""
-
-
-class Stored:
-    """One version of an object: its JSON bytes and, decoded when needed, the object itself (shared: don't change)."""
-
-    __slots__ = ("_object", "name", "namespace", "raw", "revision")
-
-    def __init__(self, namespace: str, name: str, revision: int, raw: bytes, obj: Obj | None = None) -> None:
-        self.namespace = namespace
-        self.name = name
-        self.revision = revision
-        self.raw = raw
-        self._object = obj
-
-    @property
-    def object(self) -> Obj:
-        if self._object is None:
-            self._object = _decode(self.raw)
-        return self._object
-
-    def release(self) -> None:
-        """Forget the decoded form; it comes back on demand."""
-        self._object = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """`now` is the new version, for DELETED the last one with the deletion's revision; `before` what it replaced."""
-
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
-    resource: str
-    now: Stored
-    before: Stored | None
-
-    @property
-    def revision(self) -> int:
-        return self.now.revision
-
-
-class Watch(AsyncIterator[Change]):
-    """Changes of some resources in order; ends when closed, by either side or because the reader fell far behind."""
-
-    def __init__(
-        self, store: Store, resources: Container[str], backlog: Iterator[Change], most: int | None = None
-    ) -> None:
-        self._store = store
-        self._most = most
-        self.resources = resources
-        self._waiting = deque(backlog)
-        self._filled = asyncio.Event()
-        self._closed = False
-
-    def push(self, change: Change) -> None:
-        if self._most is not None and len(self._waiting) >= self._most:
-            self._waiting.clear()
-            self.close()
-        else:
-            self._waiting.append(change)
-            self._filled.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._filled.set()
-        self._store.unsubscribe(self)
-
-    async def __anext__(self) -> Change:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            await self._arrival()
-        return self._waiting.popleft()
-
-    async def batch(self) -> list[Change]:
-        """Everything that is waiting, nothing after a `wake`; StopAsyncIteration when the watch has ended."""
-        if not self._waiting and not self._closed:
-            await self._arrival()
-        if not self._waiting and self._closed:
-            raise StopAsyncIteration
-        changes = list(self._waiting)
-        self._waiting.clear()
-        return changes
-
-    async def _arrival(self) -> None:
-        self._filled.clear()
-        await self._filled.wait()
-
-    def wake(self) -> None:
-        """Let `batch` return, for who has something else to do now."""
-        self._filled.set()
-
-    @property
-    def idle(self) -> bool:
-        return not self._waiting
 
 
 Resource = dict[str, dict[str, Stored]]  # namespace ("" for cluster-scoped) -> name -> object
@@ -316,7 +222,7 @@ class Store:
             raise Expired(since)
         else:
             backlog = (c for c in self._since(since) if c.resource in resources)
-        watch = Watch(self, resources, backlog, most)
+        watch = Watch(resources, backlog, self._watches.discard, most)
         self._watches.add(watch)
         return watch
 
@@ -327,9 +233,6 @@ class Store:
     @property
     def oldest(self) -> int:
         return self._oldest
-
-    def unsubscribe(self, watch: Watch) -> None:
-        self._watches.discard(watch)
 
     def verify(self) -> Sequence[str]:
         """Keys of objects that somebody changed in place: always empty, asked by tests."""
