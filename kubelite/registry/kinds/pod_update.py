@@ -10,6 +10,7 @@ import msgspec
 from kubelite.errors import forbidden_field, invalid_value, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.kinds.pod_gated_update import gated_update, without_node_wishes
 from kubelite.registry.kinds.podspec_containers import image_whitespace
 from kubelite.registry.kinds.podspec_rules import MAX_INT32, Errors
 from kubelite.registry.kinds.podspec_scheduling import added_tolerations, removed_gates
@@ -42,7 +43,11 @@ def pod_update(new: Obj, old: Obj) -> Errors:
         return errors
     errors += added_tolerations("spec.tolerations", new.get("tolerations") or [], old.get("tolerations") or [])
     errors += removed_gates("spec.schedulingGates", new.get("schedulingGates") or [], old.get("schedulingGates") or [])
-    if changes := list(_differences("", old, _masked(new, old))):
+    masked = _masked(new, old)
+    if old.get("schedulingGates"):
+        errors += gated_update(new, old)
+        masked = without_node_wishes(masked, old)
+    if changes := list(_differences("", old, masked)):
         text = f"pod updates may not change fields other than {','.join(_UPDATABLE)}\n{_shown(changes)}"
         errors.append(forbidden_field("spec", text))
     return errors
