@@ -48,6 +48,8 @@ def persistent_volume(pod: Obj, volume: Obj, find: Find) -> PersistentVolume | N
     claim = find("persistentvolumeclaims", meta.namespace(pod), name)
     if "ephemeral" in volume:
         _check_owner(pod, claim, name)
+    if claim is not None and meta.is_terminating(claim) and not _has_run(pod):
+        raise ClaimUnusable(f"error processing PVC {meta.namespace(pod)}/{name}: PVC is being deleted")
     bound, found = _bound_to(f"{meta.namespace(pod)}/{name}", claim, find)
     _check_mode(pod, volume["name"], found["spec"].get("volumeMode") or "Filesystem")
     provisioned = PROVISIONED_BY in meta.annotations(found)
@@ -65,6 +67,11 @@ def is_out_of_reach(volume: PersistentVolume, node: Obj | None) -> bool:
 def _group(persistent: Obj) -> str:
     group = meta.annotations(persistent).get(GROUP, "")
     return group if group.isdecimal() else ""
+
+
+def _has_run(pod: Obj) -> bool:
+    """A pod that has its volumes already keeps them, also when they are set up again after a restart of the kubelet."""
+    return any(status.get("containerID") for status in (pod.get("status") or {}).get("containerStatuses") or ())
 
 
 def _check_owner(pod: Obj, claim: Obj | None, name: str) -> None:

@@ -155,7 +155,11 @@ def test_claims_lead_to_the_directory_of_their_volume(cluster: Cluster, tmp_path
     directory.mkdir()
     for kind, source in (("nfs", {"server": "127.0.0.1", "path": str(directory)}), ("local", {"path": str(directory)})):
         cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": {kind: source}}
-        cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+        cluster.objects["persistentvolumeclaims", "c"] = {
+            "metadata": {},
+            "spec": {"volumeName": "pv"},
+            "status": {"phase": "Bound"},
+        }
         ready = cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}})
         assert ready["v"] == Volume(directory, read_only=True)
 
@@ -168,7 +172,11 @@ def test_what_another_machine_serves_is_not_mistaken_for_a_directory_of_this_one
         cluster.set_up({"name": "v", "nfs": source})
     annotations = {"pv.kubernetes.io/provisioned-by": "fuseim.pri/ifs"}
     cluster.objects["persistentvolumes", "pv"] = {"metadata": {"annotations": annotations}, "spec": {"nfs": source}}
-    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
     assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].path == tmp_path
 
 
@@ -177,7 +185,11 @@ def test_local_volume_that_the_node_cannot_offer_is_told_step_by_step(cluster: C
     file.touch()
     terms = [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}]
     far = {"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}
-    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
     cluster.objects["nodes", "node"] = {"metadata": {"name": "node", "labels": {}}}
     mounted = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
     for spec, step, told in (
@@ -193,7 +205,11 @@ def test_local_volume_that_the_node_cannot_offer_is_told_step_by_step(cluster: C
 
 
 def test_mount_option_keeps_a_volume_from_being_written(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
     for options, read_only in ((["ro", "noatime"], True), (["noatime"], False)):
         spec = {"local": {"path": str(tmp_path)}, "mountOptions": options}
         cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": spec}
@@ -204,14 +220,26 @@ def test_the_group_of_a_persistent_volume_is_told(cluster: Cluster, tmp_path: Pa
     annotations = {"pv.beta.kubernetes.io/gid": "777"}
     spec = {"nfs": {"server": "localhost", "path": str(tmp_path)}}
     cluster.objects["persistentvolumes", "pv"] = {"metadata": {"annotations": annotations}, "spec": spec}
-    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
     assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].group == "777"
 
 
 def test_claim_that_leads_nowhere_is_told_as_such(cluster: Cluster) -> None:
-    cluster.objects["persistentvolumeclaims", "unbound"] = {"spec": {}, "status": {"phase": "Pending"}}
-    cluster.objects["persistentvolumeclaims", "lost"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
-    cluster.objects["persistentvolumeclaims", "raw"] = {"spec": {"volumeName": "raw"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "unbound"] = {"metadata": {}, "spec": {}, "status": {"phase": "Pending"}}
+    cluster.objects["persistentvolumeclaims", "lost"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
+    cluster.objects["persistentvolumeclaims", "raw"] = {
+        "metadata": {},
+        "spec": {"volumeName": "raw"},
+        "status": {"phase": "Bound"},
+    }
     cluster.objects["persistentvolumes", "raw"] = {"spec": {"volumeMode": "Block", "local": {"path": "/dev/x"}}}
     of_claim = "failed to process volumes=[v]: error processing PVC default/"
     for name, told in (
@@ -226,10 +254,28 @@ def test_claim_that_leads_nowhere_is_told_as_such(cluster: Cluster) -> None:
         assert str(failed.value).endswith(told)
 
 
+def test_claim_that_is_being_deleted_is_for_pods_that_have_it_already(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": {"local": {"path": str(tmp_path)}}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
+    volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
+    with pytest.raises(VolumeFailed, match="error processing PVC default/c: PVC is being deleted$"):
+        cluster.set_up(volume)
+    running = pod(volumes=[volume], status={"containerStatuses": [{"containerID": "docker://1"}]})
+    assert set_up(running, cluster.context())["v"].path == tmp_path
+
+
 def test_volume_for_one_pod_is_not_mounted_by_another_until_that_is_over(cluster: Cluster, tmp_path: Path) -> None:
     source = {"accessModes": ["ReadWriteOncePod"], "nfs": {"server": "localhost", "path": str(tmp_path)}}
     cluster.objects["persistentvolumes", "pv"] = {"metadata": {"name": "pv"}, "spec": source}
-    cluster.objects["persistentvolumeclaims", "c"] = {"spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = {
+        "metadata": {},
+        "spec": {"volumeName": "pv"},
+        "status": {"phase": "Bound"},
+    }
     volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
     first, second = (pod(volumes=[volume], metadata={"name": name, "uid": name}) for name in ("first", "second"))
     cluster.objects["pods", "first"] = first
