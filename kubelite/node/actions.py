@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kubelite.node import plan as planning
 from kubelite.node import starter, termination
 from kubelite.node.environment import ConfigError
-from kubelite.node.images import StartFailure
+from kubelite.node.images import ImageFailure, StartFailure
 from kubelite.node.runtime import SANDBOX, EngineError
 from kubelite.node.status import back_off_message
 from kubelite.node.tokens import renewal
@@ -29,7 +29,6 @@ ENGINE_RETRY = 1.0
 SETUP = "setup"
 STOP = "stop"
 BACKGROUND = frozenset({"tokens", "refresh"})  # tasks that the pod's end need not wait for
-_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
 
 def perform(worker: PodWorker, pod: Obj, action: planning.Action) -> None:
@@ -106,7 +105,7 @@ async def _start_container(worker: PodWorker, pod: Obj, action: planning.StartCo
     try:
         await starter.start_container(worker, pod, spec, action)
     except StartFailure as failure:
-        if failure.reason in _IMAGE_REASONS:
+        if isinstance(failure, ImageFailure):
             path = field_path(pod, action.name)
             worker.services.recorder.event(pod, "Warning", "Failed", f"Error: {failure.reason}", path)
         worker.waiting[action.name] = Waiting(failure.reason, failure.message, failure.retry_at)

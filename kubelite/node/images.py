@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kubelite.node.image_references import default_policy, parse_error, registry_of
-from kubelite.node.runtime import Image, PullFailed, RegistryUnavailable, Runtime
+from kubelite.node.runtime import EngineError, EngineGone, Image, PullFailed, RegistryUnavailable, Runtime
 from kubelite.node.view import field_path
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -36,6 +36,10 @@ class StartFailure(Exception):
         self.reason = reason
         self.message = message
         self.retry_at = retry_at
+
+
+class ImageFailure(StartFailure):
+    """Its image is what it can't be started for."""
 
 
 @dataclass(slots=True)
@@ -63,17 +67,18 @@ class Images:
             del self._backoffs[key]
 
     async def ensure(self, pod: Obj, container: Obj) -> Image:
-        """The image, pulled if need be; StartFailure with upstream's reason when that doesn't work."""
+        """The image, pulled if need be; ImageFailure with upstream's reason when that doesn't work."""
         reference = container["image"]
         path = field_path(pod, container["name"])
         if problem := parse_error(reference):
-            raise self._invalid(pod, reference, path, problem)
-        present = await self._runtime.image(reference)
+            problem = f'couldn\'t parse image name "{reference}": {problem}'
+            message = f'Failed to apply default image tag "{reference}": {problem}'
+            raise self._refused(pod, path, "InvalidImageName", "InspectFailed", message)
+        present = await self._present(pod, reference, path)
         policy = container.get("imagePullPolicy") or default_policy(reference)
         if present is None and policy == "Never":
             message = f'Container image "{reference}" is not present with pull policy of Never'
-            self._recorder.event(pod, "Warning", "ErrImageNeverPull", message, path)
-            raise StartFailure("ErrImageNeverPull", message, self._now() + timedelta(seconds=BACKOFF_FIRST))
+            raise self._refused(pod, path, "ErrImageNeverPull", "ErrImageNeverPull", message)
         if present is not None and policy != "Always":
             message = f'Container image "{reference}" already present on machine'
             self._recorder.event(pod, "Normal", "Pulled", message, path)
@@ -81,11 +86,18 @@ class Images:
         async with self._locks.setdefault(reference, asyncio.Lock()):
             return await self._pull(pod, reference, path, present)
 
-    def _invalid(self, pod: Obj, reference: str, path: str, problem: str) -> StartFailure:
-        problem = f'couldn\'t parse image name "{reference}": {problem}'
-        message = f'Failed to apply default image tag "{reference}": {problem}'
-        self._recorder.event(pod, "Warning", "InspectFailed", message, path)
-        return StartFailure("InvalidImageName", message, self._now() + timedelta(seconds=BACKOFF_FIRST))
+    async def _present(self, pod: Obj, reference: str, path: str) -> Image | None:
+        try:
+            return await self._runtime.image(reference)
+        except EngineGone:
+            raise
+        except EngineError as error:
+            message = f'Failed to inspect image "{reference}": {error}'
+            raise self._refused(pod, path, "ImageInspectError", "InspectFailed", message) from error
+
+    def _refused(self, pod: Obj, path: str, reason: str, event: str, message: str) -> ImageFailure:
+        self._recorder.event(pod, "Warning", event, message, path)
+        return ImageFailure(reason, message, self._now() + timedelta(seconds=BACKOFF_FIRST))
 
     async def _pull(self, pod: Obj, reference: str, path: str, present: Image | None) -> Image:
         if present is not None and self._silent.get(registry_of(reference), 0) > time.monotonic():
@@ -118,18 +130,18 @@ class Images:
         self._recorder.event(pod, "Warning", "LocalImageUsed", message, path)
         return present
 
-    def _failed(self, pod: Obj, reference: str, path: str, why: str) -> StartFailure:
+    def _failed(self, pod: Obj, reference: str, path: str, why: str) -> ImageFailure:
         old = self._backoffs.get((meta.uid(pod), reference))
         seconds = min(old.seconds * 2, BACKOFF_CAP) if old else BACKOFF_FIRST
         until = self._now() + timedelta(seconds=seconds)
         self._backoffs[meta.uid(pod), reference] = _Backoff(seconds, until, why)
         self._recorder.event(pod, "Warning", "Failed", f'Failed to pull image "{reference}": {why}', path)
-        return StartFailure("ErrImagePull", why, self._now() + timedelta(seconds=NOTICE))
+        return ImageFailure("ErrImagePull", why, self._now() + timedelta(seconds=NOTICE))
 
-    def _held_back(self, pod: Obj, reference: str, path: str, backoff: _Backoff) -> StartFailure:
+    def _held_back(self, pod: Obj, reference: str, path: str, backoff: _Backoff) -> ImageFailure:
         message = f'Back-off pulling image "{reference}"'
         self._recorder.event(pod, "Normal", "BackOff", message, path)
-        return StartFailure("ImagePullBackOff", f"{message}: ErrImagePull: {backoff.error}", backoff.until)
+        return ImageFailure("ImagePullBackOff", f"{message}: ErrImagePull: {backoff.error}", backoff.until)
 
     def _credentials(self, pod: Obj, reference: str) -> list[Mapping[str, str]]:
         """Of the pod's imagePullSecrets, those for the image's registry."""

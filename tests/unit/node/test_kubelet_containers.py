@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kubelite.node.runtime import Image
+from kubelite.node.runtime import EngineError, Image
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from tests.unit.node.fake_node import Node
@@ -109,6 +109,20 @@ async def test_refused_pull_backs_off_and_recovers(node: Node) -> None:
     node.runtime.registry = lambda reference: Image("sha256:9")
     node.advance(10)
     await node.ready()
+
+
+async def test_images_that_cannot_be_asked_for_are_told_of_as_such(node: Node) -> None:
+    async def broken(reference: str) -> Image:
+        raise EngineError("input/output error")
+
+    node.create("badname", container(image="Httpd"))
+    await node.until(lambda: node.waiting("badname") == "InvalidImageName")
+    node.runtime.image = broken  # type: ignore[method-assign,assignment]
+    node.create("broken")
+    await node.until(lambda: node.waiting("broken") == "ImageInspectError")
+    message = 'Failed to inspect image "httpd:2.4": input/output error'
+    assert node.state("broken")["waiting"]["message"] == message
+    assert node.recorded.events[-2:] == [("InspectFailed", message), ("Failed", "Error: ImageInspectError")]
 
 
 async def test_always_pull_falls_back_once_and_then_does_not_ask(node: Node) -> None:
