@@ -262,7 +262,7 @@ def test_claim_that_is_being_deleted_is_for_pods_that_have_it_already(cluster: C
         "status": {"phase": "Bound"},
     }
     volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c"}}
-    with pytest.raises(VolumeFailed, match="error processing PVC default/c: PVC is being deleted$"):
+    with pytest.raises(VolumesFailed, match=r"error processing PVC default/c: PVC is being deleted$"):
         cluster.set_up(volume)
     running = pod(volumes=[volume], status={"containerStatuses": [{"containerID": "docker://1"}]})
     assert set_up(running, cluster.context())["v"].path == tmp_path
