@@ -1,7 +1,8 @@
 """The gRPC health check, as far as a probe needs it. Called by `handlers`.
 
 One unary call of grpc.health.v1.Health/Check over a plain HTTP/2 connection (RFC 9113): header fields go out as
-literals, of the answer only the message is read, so neither HPACK's tables nor its Huffman code are needed.
+literals, of the answer only the message is read and, where there is none, the code in `grpc-status`; so neither
+HPACK's tables nor its Huffman code are needed.
 """
 
 from __future__ import annotations
@@ -17,18 +18,26 @@ SERVING = 1
 STATES = {0: "UNKNOWN", SERVING: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 
 
-class NoHealthService(Exception):
-    """The server answered, but not with a health status."""
+NOT_FOUND, UNIMPLEMENTED, UNAVAILABLE = 5, 12, 14
+# The field's name as it is and in HPACK's Huffman code; its value is too short to be worth that.
+_STATUS_NAMES = (b"\x0bgrpc-status", bytes.fromhex("889acac8b21234da8f"))
 
 
-async def check_health(host: str, port: int, service: str) -> int:
-    """The service's status (see STATES); OSError when nothing listens."""
-    reader, writer = await asyncio.open_connection(host, port)
+class RpcFailed(Exception):
+    """The server answered, but not with a health status: `code` is gRPC's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def check_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, authority: str, service: str) -> int:
+    """The service's status (see STATES) over a fresh connection, which is closed then."""
     try:
-        writer.write(PREFACE + _frame(SETTINGS, 0, 0, b"") + _call(f"{host}:{port}", service))
+        writer.write(PREFACE + _frame(SETTINGS, 0, 0, b"") + _call(authority, service))
         return await _answer(reader, writer)
     except asyncio.IncompleteReadError as error:
-        raise NoHealthService("connection closed before an answer") from error
+        raise RpcFailed(UNAVAILABLE) from error
     finally:
         writer.close()
 
@@ -69,11 +78,21 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         elif kind == DATA:
             body += payload
         elif kind in (RST_STREAM, GOAWAY):
-            raise NoHealthService("the server ended the stream")
+            raise RpcFailed(UNAVAILABLE)
         if len(body) >= 5 and len(body) >= 5 + int.from_bytes(body[1:5], "big"):
             return _status(body[5:])
         if kind in (DATA, HEADERS) and flags & END_STREAM:
-            raise NoHealthService("this server does not implement the grpc health protocol")
+            raise RpcFailed(_code(payload))
+
+
+def _code(fields: bytes) -> int:
+    """The value of `grpc-status`; that the method isn't there when it can't be read."""
+    for name in _STATUS_NAMES:
+        _, found, rest = fields.partition(name)
+        value = rest[1 : 1 + rest[0]] if found and rest else b""
+        if value.isdigit():
+            return int(value)
+    return UNIMPLEMENTED
 
 
 def _status(message: bytes) -> int:

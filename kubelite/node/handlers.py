@@ -15,7 +15,15 @@ from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from kubelite.config import KUBERNETES_VERSION
-from kubelite.node.grpc_health import SERVING, STATES, NoHealthService, check_health
+from kubelite.node.grpc_health import (
+    NOT_FOUND,
+    SERVING,
+    STATES,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+    RpcFailed,
+    check_health,
+)
 from kubelite.node.runtime import ExecTimeout, Runtime
 from kubelite.objects.meta import Obj
 
@@ -94,21 +102,33 @@ async def run_http(container: Obj, action: Obj, address: str, seconds: float) ->
 
 
 async def run_grpc(action: Obj, address: str, seconds: float) -> Verdict:
-    """SERVING is a success."""
-    port = int(action["port"])
+    """SERVING is a success. Upstream tries to connect until its time is over; here the first refusal will do."""
+    target = f"{address}:{action['port']}"
+    status, connected = -1, False
     try:
         async with asyncio.timeout(seconds):
-            status = await check_health(address, port, action.get("service") or "")
-    except TimeoutError:
-        target = f'timeout: failed to connect service "{address}:{port}" within {seconds:g}s'
-        return Verdict("failure", f"{target}: context deadline exceeded")
-    except OSError as error:
-        return Verdict("failure", f"error: {_dial_error(address, port, error)}")
-    except NoHealthService as error:
-        return Verdict("failure", f"error: {error}")
+            reader, writer = await asyncio.open_connection(address, int(action["port"]))
+            connected = True
+            status = await check_health(reader, writer, target, action.get("service") or "")
+    except OSError:
+        if connected:
+            return Verdict("failure", f"timeout: health rpc did not complete within {seconds:g}s")
+        why = f'failed to connect service "{target}" within {seconds:g}s: context deadline exceeded'
+        return Verdict("failure", f"timeout: {why}")
+    except RpcFailed as error:
+        return Verdict("failure", f"error: {_RPC_ERRORS.get(error.code, _RPC_ERROR.format(error.code, ''))}")
     if status != SERVING:
         return Verdict("failure", f'service unhealthy (responded with "{STATES.get(status, status)}")')
     return Verdict("success", "service healthy")
+
+
+_RPC_ERROR = "health rpc probe failed: rpc error: code = {} desc = {}"
+_RPC_ERRORS = {
+    NOT_FOUND: _RPC_ERROR.format("NotFound", "unknown service"),
+    UNAVAILABLE: _RPC_ERROR.format("Unavailable", "error reading from server: EOF"),
+    UNIMPLEMENTED: "this server does not implement the grpc health protocol (grpc.health.v1.Health): "
+    "unknown service grpc.health.v1.Health",
+}
 
 
 def port_number(container: Obj, port: int | str) -> int:

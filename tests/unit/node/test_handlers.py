@@ -106,6 +106,9 @@ def _frame(kind: int, flags: int, payload: bytes, stream: int = 1) -> bytes:
     return len(payload).to_bytes(3, "big") + struct.pack(">BBI", kind, flags, stream) + payload
 
 
+NO_HEALTH = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
+
+
 def health(*frames: bytes) -> Serve:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"SM\r\n\r\n")
@@ -122,8 +125,16 @@ def health(*frames: bytes) -> Serve:
         ([_frame(1, 4, b""), _frame(0, 0, b"\0\0\0\0\2\x08\1")], "service healthy"),
         ([_frame(0, 0, b"\0\0\0\0\2\x08\2")], 'service unhealthy (responded with "NOT_SERVING")'),
         ([_frame(0, 0, b"\0\0\0\0\0")], 'service unhealthy (responded with "UNKNOWN")'),
-        ([_frame(1, 5, b"")], "error: this server does not implement the grpc health protocol"),
-        ([], "error: connection closed before an answer"),
+        ([_frame(1, 5, b"")], f"error: {NO_HEALTH}: unknown service grpc.health.v1.Health"),
+        (
+            [_frame(1, 5, b"\x88\x00\x0bgrpc-status\x0212")],
+            f"error: {NO_HEALTH}: unknown service grpc.health.v1.Health",
+        ),
+        (
+            [_frame(1, 5, b"\x88\x40\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f\x015")],
+            "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service",
+        ),
+        ([], "error: health rpc probe failed: rpc error: code = Unavailable desc = error reading from server: EOF"),
     ],
 )
 async def test_grpc_health(frames: list[bytes], output: str) -> None:
@@ -131,3 +142,16 @@ async def test_grpc_health(frames: list[bytes], output: str) -> None:
         verdict = await run_grpc({"port": port, "service": "x"}, HERE, 1)
     assert verdict.output == output
     assert verdict.ok == (output == "service healthy")
+
+
+async def test_grpc_server_that_is_absent_or_silent_is_told_of_by_the_time() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        await reader.read()
+
+    async with listening(silent) as port:
+        verdict = await run_grpc({"port": port}, HERE, 0.1)
+    assert (verdict.ok, verdict.output) == (False, "timeout: health rpc did not complete within 0.1s")
+    verdict = await run_grpc({"port": port}, HERE, 1)
+    told = f'timeout: failed to connect service "{HERE}:{port}" within 1s: context deadline exceeded'
+    assert (verdict.ok, verdict.output) == (False, told)
