@@ -69,8 +69,9 @@ class StatefulSetController(Controller):
         decided = plan(set, pods, self._claims(set, pods), revisions, self.now())
         performer = Performer(self.client, self.recorder, set)
         failure = performer.run(decided)
-        if is_inconsistent(set, decided.status):
-            self.client.update("statefulsets", set | {"status": decided.status}, "status")
+        status = decided.status if failure is None else decided.status_before
+        if is_inconsistent(set, status):
+            self.client.update("statefulsets", set | {"status": status}, "status")
         live = {meta.name(revisions.current), meta.name(revisions.update), *map(podq.revision, pods)}
         history.truncate(self.client, set, past, live)
         if failure is not None:

@@ -32,16 +32,18 @@ from kubelite.objects.meta import Obj
 def plan(set: Obj, pods: Sequence[Obj], claims: Mapping[str, Obj], revisions: Revisions, now: datetime) -> Plan:
     """`pods` are the set's own; `claims` are the existing claims of its pods, by name."""
     if meta.is_terminating(set):
-        return Plan((), serialized(status_of(set, pods, revisions, now)))
+        status = serialized(status_of(set, pods, revisions, now))
+        return Plan((), status, status)
     view = view_of(set, pods, claims, revisions, now)
     stages = _stages(view)
     status = status_of(set, [*view.replicas, *view.condemned], revisions, now)
-    status = rollout.without_deleted(status, stages, revisions)
+    after = rollout.without_deleted(status, stages, revisions)
     waits = (
         podq.seconds_until_next_available(pods, identity.min_ready_seconds(set), now),
         blocked.seconds_until_noticed(view, now) if view.ordered else None,
     )
-    return Plan(stages, serialized(status), min((wait for wait in waits if wait is not None), default=None))
+    look_again = min((wait for wait in waits if wait is not None), default=None)
+    return Plan(stages, serialized(after), serialized(status), look_again)
 
 
 def _stages(view: View) -> tuple[Stage, ...]:

@@ -62,8 +62,11 @@ Stage = tuple[Step, ...]  # a failure ends the work after its stage at the lates
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`status` is that after everything is done, `status_before` that in case of a failure."""
+
     stages: tuple[Stage, ...]
     status: Obj
+    status_before: Obj
     requeue_after: float | None = None
 
     @property

@@ -82,6 +82,33 @@ def test_max_unavailable_does_not_count_on_pods_that_are_already_broken(cluster:
     assert [meta.is_terminating(pod) for pod in cluster.pods()] == [True, True, False, False]
 
 
+def test_status_counts_pods_that_a_failure_kept_from_being_updated(cluster: Cluster) -> None:
+    start(cluster, replicas=2, podManagementPolicy="Parallel")
+    cluster.delete("pods", "default", "web-0")
+    cluster.patch("pods", "default", "web-0", {"metadata": {"ownerReferences": None}})
+    change(cluster, template=template("new"))
+    assert not meta.is_terminating(cluster.pod("web-1"))
+    now = status(cluster)
+    assert (now["replicas"], now["currentReplicas"], now.get("updatedReplicas", 0)) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+def test_update_waits_until_the_pod_before_is_available(cluster: Cluster, policy: str) -> None:
+    """Upstream's Parallel sets waited for Ready alone up to 1.33 (kubernetes#119234)."""
+    start(cluster, replicas=2, podManagementPolicy=policy)
+    change(cluster, minReadySeconds=10)
+    cluster.advance(10)
+    change(cluster, template=template("new"))
+    cluster.run_pods()
+    cluster.settle()
+    cluster.run("web-1")
+    cluster.settle()
+    cluster.advance(9)
+    assert not meta.is_terminating(cluster.pod("web-0"))
+    cluster.advance(1)
+    assert meta.is_terminating(cluster.pod("web-0"))
+
+
 def test_undo_uses_the_former_revision_again(cluster: Cluster) -> None:
     start(cluster)
     first = status(cluster)["currentRevision"]
