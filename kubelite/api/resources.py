@@ -23,7 +23,9 @@ from kubelite.api.views import List, One, deleted_status
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.changes import Deleted
+from kubelite.registry.custom import finalizer_warnings
 from kubelite.registry.field_managers import Writer
+from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
 from kubelite.store import Expired, Stored
 
@@ -109,7 +111,8 @@ class Resources:
         created = self._registry.create_in(
             kind.storage, target.namespace, obj, writer=Writer(wanted.manager), dry_run=wanted.dry_run
         )
-        return self._one(request, target, created, status=201, warnings=decoded.warnings)
+        texts = [*decoded.warnings, *_warnings(target.kind, created, None)]
+        return self._one(request, target, created, status=201, warnings=texts)
 
     async def update(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = write_options(request, "UpdateOptions")
@@ -122,7 +125,7 @@ class Resources:
         old = self._registry.stored(target.kind, target.namespace, target.name).object
         _check_conditional(decoded.object, target)
         updated = self._replace(target, old, target.kind.decode(decoded.object), wanted)
-        return self._one(request, target, updated, warnings=decoded.warnings)
+        return self._one(request, target, updated, warnings=[*decoded.warnings, *_warnings(target.kind, updated, old)])
 
     async def patch(self, request: web.Request, target: Target) -> web.StreamResponse:
         if body.media_type(request) == patching.APPLY_PATCH:
@@ -134,7 +137,7 @@ class Resources:
         _check_name(new, target)
         _check_uid(new, old, target)
         updated = self._replace(target, old, target.kind.decode(new), wanted)
-        return self._one(request, target, updated, warnings=warnings)
+        return self._one(request, target, updated, warnings=[*warnings, *_warnings(target.kind, updated, old)])
 
     def _replace(self, target: Target, old: Obj, new: Obj, wanted: WriteOptions) -> Obj:
         writer = Writer(wanted.manager, target.subresource)
@@ -156,8 +159,9 @@ class Resources:
             force=wanted.force,
             dry_run=wanted.dry_run,
         )
-        status = 201 if applied.created else 200
-        return self._one(request, target, applied.object, status=status, warnings=config.warnings)
+        status = 201 if applied.old is None else 200
+        texts = [*config.warnings, *_warnings(target.kind, applied.object, applied.old)]
+        return self._one(request, target, applied.object, status=status, warnings=texts)
 
     async def delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = await body.read_delete_options(request)
@@ -190,19 +194,24 @@ class Resources:
         *,
         raw: bytes | None = None,
         status: int = 200,
-        warnings: Sequence[str] | None = None,
+        warnings: Sequence[str] = (),
     ) -> web.StreamResponse:
-        form, kind = answer_form(request.headers.get("Accept", "")), target.kind
-        texts = [*(warnings or ()), *(kind.warnings(obj) if kind.warnings and warnings is not None else ())]
-        shown = One(kind, obj, raw).shown(form, request.query, self._registry.now())
-        return send(request, Answer(shown, status, texts), form)
+        form = answer_form(request.headers.get("Accept", ""))
+        shown = One(target.kind, obj, raw).shown(form, request.query, self._registry.now())
+        return send(request, Answer(shown, status, warnings), form)
 
     def _deleted(
         self, request: web.Request, target: Target, deleted: Deleted, warnings: Sequence[str]
     ) -> web.StreamResponse:
         if not deleted.gone or target.kind.returns_deleted:
-            return self._one(request, target, deleted.object, warnings=warnings or None)
+            return self._one(request, target, deleted.object, warnings=warnings)
         return send(request, Answer(deleted_status(target.kind, deleted.object), 200, warnings))
+
+
+def _warnings(kind: Kind, new: Obj, old: Obj | None) -> list[str]:
+    """What is worth saying of an object that was written."""
+    found = kind.warnings(new) if kind.warnings else []
+    return found + (finalizer_warnings(new, old) if kind.structural is not None else [])
 
 
 def _orphans(target: Target, wanted: body.DeleteOptions) -> list[str]:

@@ -20,10 +20,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a server-side apply did."""
+    """What a server-side apply did; `old` is None when it created the object."""
 
     object: Obj
-    created: bool
+    old: Obj | None
 
 
 class AllBut:

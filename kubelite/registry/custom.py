@@ -87,6 +87,14 @@ def _no_preparation(new: Obj, old: Obj | None) -> None:
     """The status is a field like any other."""
 
 
+def finalizer_warnings(new: Obj, old: Obj | None) -> list[str]:
+    """Finalizers that are new and could be anybody's."""
+    before = set(old["metadata"].get("finalizers") or ()) if old else set()
+    added = sorted(set(new["metadata"].get("finalizers") or ()) - before)
+    text = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other"
+    return [f'metadata.finalizers: "{name}": {text} finalizer writers' for name in added if "/" not in name]
+
+
 def _validator(structural: Structural) -> Callable[[Obj, Obj | None], list[FieldError]]:
     return lambda new, old: structural.faults(new)
 

@@ -239,11 +239,11 @@ class Registry:
             if subresource:
                 raise errors.not_found(kind.plural, name, kind.group)
             obj, managed = field_managers.applied(kind, None, config, writer, self.now(), force=force)
-            return Applied(self.create_in(kind, namespace, meta.copy(obj), managed=managed, dry_run=dry_run), True)
+            return Applied(self.create_in(kind, namespace, meta.copy(obj), managed=managed, dry_run=dry_run), None)
         live = kind.encode(found.object)
         new, managed = field_managers.applied(kind, live, config, writer, self.now(), force=force)
         new = self.replace(kind, found.object, meta.copy(new), subresource, managed=managed, dry_run=dry_run)
-        return Applied(new, False)
+        return Applied(new, found.object)
 
     def _write(self, kind: Kind, new: Obj, old: Obj) -> Obj:
         if new == old:

@@ -274,7 +274,7 @@ def metadata(obj: Obj, kind: Kind, old: Obj | None) -> list[FieldError]:
     errors += labels("metadata.labels", meta.get("labels"))
     errors += annotations("metadata.annotations", meta.get("annotations"))
     errors += _owner_references(meta.get("ownerReferences") or ())
-    return errors + _finalizers(meta.get("finalizers") or ())
+    return errors + _finalizers(meta.get("finalizers") or (), kind)
 
 
 def _identity(meta: Obj, kind: Kind) -> list[FieldError]:
@@ -337,13 +337,15 @@ def _standard_or_qualified(path: str, names: Sequence[str]) -> list[FieldError]:
     ]
 
 
-def _finalizers(names: Sequence[str]) -> list[FieldError]:
+def _finalizers(names: Sequence[str], kind: Kind) -> list[FieldError]:
+    """Objects of custom kinds, and their definitions, may have any qualified name; others a few without a domain."""
     path = "metadata.finalizers"
     errors = [error for name in names for error in values(path, name, qualified_name(name))]
     if {"orphan", "foregroundDeletion"} <= set(names):
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(invalid_value(path, list(names), text))
-    return errors + _standard_or_qualified(path, names)
+    lenient = kind.structural is not None or kind.group == "apiextensions.k8s.io"
+    return errors if lenient else errors + _standard_or_qualified(path, names)
 
 
 def _owner_references(references: Sequence[Obj]) -> list[FieldError]:

@@ -233,6 +233,21 @@ async def apply(call: Caller, manager: str, config: Obj, **query: str) -> Reply:
     return await call.patch(f"{TABS}/one?{asked}", msgspec.json.encode(config), APPLY)
 
 
+async def test_finalizers_may_have_any_name_but_it_is_said(call: Caller, declare: Declared) -> None:
+    await declare()
+    one = crontab(cron="x")
+    one["metadata"]["finalizers"] = ["test-finalizer", "example.com/mine"]
+    created = await call.post(TABS, one)
+    text = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other"
+    said = ['299 - "metadata.finalizers: \\"test-finalizer\\": ' + text + ' finalizer writers"']
+    assert (created.status, created.warnings) == (201, said)
+    assert (await call.put(f"{TABS}/one", created.json)).warnings == []
+    more = await call.patch(f"{TABS}/one?fieldManager=m", {"metadata": {"finalizers": ["test-finalizer", "again"]}})
+    assert ["again" in warning for warning in more.warnings] == [True]
+    one["metadata"] = {"name": "two", "finalizers": ["no finalizer"]}
+    assert (await call.post(TABS, one)).status == 422
+
+
 async def test_server_side_apply_merges_by_the_schema(call: Caller, declare: Declared) -> None:
     await declare()
     assert (await apply(call, "a", crontab(ports=[{"port": 1, "name": "x"}]))).status == 201
