@@ -25,7 +25,7 @@ from kubelite.node.pod_tasks import Abandoned
 from kubelite.node.runtime import SANDBOX, Container, ContainerSpec, EngineError, EngineGone, Image, NameTaken
 from kubelite.node.seccomp import with_profile
 from kubelite.node.services import Services
-from kubelite.node.view import field_path
+from kubelite.node.view import container_of, field_path, regular_containers
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -60,6 +60,7 @@ async def start_container(worker: PodWorker, pod: Obj, spec: Obj, action: StartC
     container = await _create_container(worker, pod, spec, action, image)
     try:
         await _sandbox_running(worker, container)
+        await _hooks_done(worker, pod, container)
     except Abandoned:
         await worker.remove(container.id)
         raise
@@ -180,6 +181,17 @@ async def _sandbox_running(worker: PodWorker, container: Container) -> None:
             raise Abandoned
         if sandbox.state == "running":
             return
+        await worker.signal.wait()
+
+
+async def _hooks_done(worker: PodWorker, pod: Obj, container: Container) -> None:
+    """Wait for the postStart hooks of the containers before it: who has one may hold back the others by it."""
+    names = [spec["name"] for spec in regular_containers(pod)]
+    before = names[: names.index(container.name)] if container.name in names else []
+    hooked = {name for name in before if ((container_of(pod, name) or {}).get("lifecycle") or {}).get("postStart")}
+    while not hooked.isdisjoint(worker.tasks.names):
+        if worker.starts_nothing:
+            raise Abandoned
         await worker.signal.wait()
 
 

@@ -125,6 +125,15 @@ async def test_hooks_ask_by_http_and_sleep_and_tcp_is_none(node: Node) -> None:
     assert told <= set(node.events("wrong"))
 
 
+async def test_post_start_hook_holds_back_the_containers_after_it(node: Node, tmp_path: Path) -> None:
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 1; echo hook >> /h/log"]}}}
+    first = {"name": "first", **SLEEP, **LOG, "lifecycle": hook}
+    second = {"name": "second", **sh("echo second >> /h/log; trap 'exit 0' TERM; sleep 600 & wait"), **LOG}
+    node.create("held", containers=[first, second], **logging(tmp_path))
+    await node.ready("held")
+    assert lines(tmp_path) == ["hook", "second"]
+
+
 async def test_failed_startup_kills_after_pre_stop_and_its_own_grace(node: Node, tmp_path: Path) -> None:
     deaf = sh("trap 'echo term >> /h/log' TERM; while :; do sleep 0.2; done")
     probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}

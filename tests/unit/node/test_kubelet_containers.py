@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from kubelite.node.runtime import EngineError, Image
+from kubelite.node.runtime import EngineError, ExecResult, Image
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from tests.unit.node.fake_node import Node
@@ -194,6 +195,24 @@ async def test_startup_probe_holds_back_the_others(node: Node) -> None:
     node.runtime.exec_codes["started"] = 0
     await node.ready()
     assert "exec ready" in node.runtime.calls
+
+
+async def test_post_start_hook_holds_back_the_containers_after_it(node: Node) -> None:
+    held, gate = node.runtime.execute, asyncio.Event()
+
+    async def execute(container_id: str, command: Sequence[str], seconds: float | None) -> ExecResult:
+        await gate.wait()
+        return await held(container_id, command, seconds)
+
+    node.runtime.execute = execute  # type: ignore[method-assign]
+    hooked = container("hooked", lifecycle={"postStart": {"exec": {"command": ["hello"]}}})
+    node.create("web-0", container("first"), hooked, container("last"))
+    await node.until(lambda: {"start first", "start hooked", "create last"} <= set(node.runtime.calls))
+    await asyncio.sleep(0.01)
+    assert "start last" not in node.runtime.calls
+    gate.set()
+    await node.ready()
+    assert node.runtime.calls.index("exec hello") < node.runtime.calls.index("start last")
 
 
 async def test_failed_post_start_hook_kills_the_container(node: Node) -> None:
