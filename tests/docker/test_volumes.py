@@ -46,7 +46,19 @@ def volume_of(kubelite: Namespace, name: str) -> str:
 
 
 def run(kubelite: Namespace, name: str, script: str, claims: list[str], user: int | None = None) -> None:
-    """A pod that has each claim at /<its name>, and has run the script to its end."""
+    """A pod that has run the script to its end."""
+    spec = {
+        **mounting(claims, script),
+        "restartPolicy": "Never",
+        "securityContext": {} if user is None else {"runAsUser": user},
+    }
+    create(kubelite, name, spec)
+    done = kubelite.wait("pods", name, lambda pod: pod["status"].get("phase") in ("Succeeded", "Failed"))
+    assert done["status"]["phase"] == "Succeeded", kubelite.logs(name)
+
+
+def mounting(claims: list[str], script: str = STAYS) -> Obj:
+    """The spec of a pod that has each claim at /<its name>."""
     main = {
         "name": "main",
         "image": APP,
@@ -54,15 +66,8 @@ def run(kubelite: Namespace, name: str, script: str, claims: list[str], user: in
         "command": ["sh", "-c", script],
         "volumeMounts": [{"name": one, "mountPath": f"/{one}"} for one in claims],
     }
-    spec = {
-        "restartPolicy": "Never",
-        "containers": [main],
-        "volumes": [{"name": one, "persistentVolumeClaim": {"claimName": one}} for one in claims],
-        "securityContext": {} if user is None else {"runAsUser": user},
-    }
-    create(kubelite, name, spec)
-    done = kubelite.wait("pods", name, lambda pod: pod["status"].get("phase") in ("Succeeded", "Failed"))
-    assert done["status"]["phase"] == "Succeeded", kubelite.logs(name)
+    volumes = [{"name": one, "persistentVolumeClaim": {"claimName": one}} for one in claims]
+    return {"terminationGracePeriodSeconds": 1, "containers": [main], "volumes": volumes}
 
 
 def create(kubelite: Namespace, name: str, spec: Obj) -> None:
@@ -186,6 +191,56 @@ def test_retained_volume_is_had_again_when_it_is_made_anew(kubelite: Namespace) 
         gone(kubelite, "pods", "reader")
         gone(kubelite, CLAIMS, "data")
         gone(kubelite, VOLUMES, name)
+
+
+WAITS = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
+
+
+def test_local_volumes_wait_for_a_pod_that_can_have_them_all(kubelite: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    with classes(kubelite, local=WAITS) as named, local_volumes(kubelite, tmp_path, named["local"]) as volumes:
+        for name, size in (("one", "1Mi"), ("two", "2Mi"), ("three", "5Mi")):
+            claim(kubelite, name, named["local"], resources={"requests": {"storage": size}})
+        create(kubelite, "greedy", mounting(["one", "two", "three"]))
+        told(kubelite, "greedy", "FailedScheduling", "1 node(s) didn't find available persistent volumes to bind.")
+        told(kubelite, "one", "WaitForPodScheduled", "waiting for pod greedy to be scheduled")
+        assert {claim["status"]["phase"] for claim in kubelite.list(CLAIMS)} == {"Pending"}
+        gone(kubelite, "pods", "greedy")
+
+        run(kubelite, "modest", "echo here > /one/file", ["one"])
+        assert volume_of(kubelite, "one") == volumes["small"]
+        assert (tmp_path / "small" / "file").read_text() == "here\n"
+        create(kubelite, "unlucky", mounting(["two"]))
+        step = f'MountVolume.NewMounter initialization failed for volume "{volumes["missing"]}"'
+        told(kubelite, "unlucky", "FailedMount", f'{step} : path "{tmp_path}/missing" does not exist')
+        gone(kubelite, "pods", "modest", "unlucky")
+        gone(kubelite, CLAIMS, "one")
+        failed = kubelite.wait(VOLUMES, volumes["small"], lambda volume: volume["status"]["phase"] == "Failed")
+        assert failed["status"]["message"].endswith("no deletable volume plugin matched")
+        assert (tmp_path / "small" / "file").exists()
+
+
+@contextmanager
+def local_volumes(kubelite: Namespace, root: Path, storage_class: str) -> Iterator[dict[str, str]]:
+    """One volume whose directory is there and one whose directory isn't, by the names that the test has for them."""
+    anywhere = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}
+    sizes = {"small": "1Mi", "missing": "3Mi"}
+    names = {name: f"{name}-{kubelite.namespace}" for name in sizes}
+    for name, size in sizes.items():
+        spec = {
+            "capacity": {"storage": size},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": storage_class,
+            "local": {"path": str(root / name)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [anywhere]}},
+        }
+        kubelite.client.request("POST", f"/api/v1/{VOLUMES}", {"metadata": {"name": names[name]}, "spec": spec})
+    try:
+        yield names
+    finally:
+        for name in names.values():
+            kubelite.client.request("DELETE", f"/api/v1/{VOLUMES}/{name}")
 
 
 def test_files_are_shared_by_pods_in_a_claim_and_by_containers_in_an_empty_directory(kubelite: Namespace) -> None:

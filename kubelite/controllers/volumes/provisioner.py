@@ -61,7 +61,8 @@ class Provisioner(Controller):
             self._choose_again(claim, node)
             return
         if claim["spec"].get("volumeMode") == "Block":
-            self._refuse(claim, found, f"{PROVISIONER} does not support block volume provisioning")
+            message = f"{PROVISIONER} does not support block volume provisioning"
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
             return
         where = f"{meta.namespace(claim)}/{meta.name(claim)}"
         self.recorder.event(
@@ -70,7 +71,11 @@ class Provisioner(Controller):
         try:
             path = self._make_directory(claim, found)
         except (OSError, ValueError) as error:
-            self._refuse(claim, found, str(error))
+            why = (
+                f"unable to create directory to provision new pv: {error}" if isinstance(error, OSError) else str(error)
+            )
+            message = f'failed to provision volume with StorageClass "{meta.name(found)}": {why}'
+            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
             raise
         self.client.create("persistentvolumes", self._volume(claim, found, path))
         self.recorder.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
@@ -86,12 +91,8 @@ class Provisioner(Controller):
         del new["metadata"]["annotations"][SELECTED_NODE]
         self.client.update("persistentvolumeclaims", new)
 
-    def _refuse(self, claim: Obj, storage_class: Obj, why: str) -> None:
-        message = f'failed to provision volume with StorageClass "{meta.name(storage_class)}": {why}'
-        self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
-
     def _make_directory(self, claim: Obj, storage_class: Obj) -> Path:
-        if claim["spec"].get("selector"):
+        if claim["spec"].get("selector") is not None:
             raise ValueError("claim Selector is not supported")
         pattern = (storage_class.get("parameters") or {}).get("pathPattern", "")
         path = self._export / directories.directory(claim, pattern)

@@ -71,8 +71,26 @@ def test_a_raw_claim_is_refused_by_the_provisioner(
     controllers.settle()
     assert registry.list("persistentvolumes") == []
     assert found(registry)["status"]["phase"] == "Pending"
+    assert ("ProvisioningFailed", "fuseim.pri/ifs does not support block volume provisioning") in recorded.events
+
+
+def test_what_the_provisioner_cannot_do_is_told(
+    registry: Registry, controllers: Controllers, recorded: Recorded, export: Path
+) -> None:
+    storage_class(registry)
+    claim(registry, storageClassName=STORAGE_CLASS, selector={})
+    with pytest.raises(ValueError, match="Selector"):
+        controllers.settle()
     text = f'failed to provision volume with StorageClass "{STORAGE_CLASS}": '
-    assert ("ProvisioningFailed", f"{text}fuseim.pri/ifs does not support block volume provisioning") in recorded.events
+    assert recorded.events[-1] == ("ProvisioningFailed", f"{text}claim Selector is not supported")
+    export.rmdir()
+    export.touch()
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    claim(registry, storageClassName=STORAGE_CLASS)
+    with pytest.raises(OSError, match="Not a directory"):
+        controllers.settle()
+    assert recorded.events[-1][1].startswith(f"{text}unable to create directory to provision new pv: ")
 
 
 def test_provisioners_that_would_be_part_of_the_control_plane_are_not_there(
