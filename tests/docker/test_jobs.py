@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -10,8 +12,11 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.testing.namespace import KubectlError, Namespace
 from tests.docker.running_cluster import APP, eventually
+from tests.docker.workloads import Recording, workload
 
 IMAGE = f"--image={APP}"
+INDEX = "batch.kubernetes.io/job-completion-index"
+FAR_AWAY = "Pacific/Kiritimati"
 
 
 def job(name: str, script: str, restart: str = "Never", **spec: object) -> str:
@@ -141,6 +146,97 @@ def test_a_cron_job_starts_jobs(kubelite: Namespace) -> None:
     eventually(lambda: not kubelite.list("jobs"))
 
 
+def test_indexes_decide_over_success_and_failure(kubelite: Namespace) -> None:
+    rules = {"rules": [{"succeededIndexes": "1-2", "succeededCount": 1}]}
+    indexed: Obj = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
+    leads = "test $JOB_COMPLETION_INDEX = 1 || exec sleep 3600"
+    kubelite.apply(job("led", leads, successPolicy=rules, **indexed))
+    breaks = "exit $JOB_COMPLETION_INDEX"
+    ignored = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    at_once = {"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [2]}}
+    policy = {"rules": [ignored, at_once]}
+    kubelite.apply(job("broken", breaks, backoffLimitPerIndex=0, podFailurePolicy=policy, **indexed))
+    kubelite.apply(job("stopped", breaks, backoffLimitPerIndex=0, maxFailedIndexes=0, **indexed))
+
+    status = kubelite.wait("jobs", "led", "Complete")["status"]
+    assert [(it["type"], it["reason"], it["message"]) for it in status["conditions"]] == [
+        ("SuccessCriteriaMet", "SuccessPolicy", "Matched rules at index 0"),
+        ("Complete", "SuccessPolicy", "Matched rules at index 0"),
+    ]
+    assert (status["completedIndexes"], status["succeeded"], status.get("failed", 0)) == ("1", 1, 0)
+    eventually(lambda: [meta.annotations(pod)[INDEX] for pod in pods_of(kubelite, "led")] == ["1"])
+
+    status = kubelite.wait("jobs", "broken", "Failed")["status"]
+    assert (status["conditions"][-1]["reason"], status["conditions"][-1]["message"]) == (
+        "FailedIndexes",
+        "Job has failed indexes",
+    )
+    assert (status["completedIndexes"], status["failedIndexes"]) == ("0", "1,2")
+    assert (status["succeeded"], status["failed"]) == (1, 2)
+    status = kubelite.wait("jobs", "stopped", "Failed")["status"]
+    assert status["conditions"][-1]["reason"] == "MaxFailedIndexesExceeded"
+
+
+def cron_job(name: str, script: str, at: datetime, **spec: object) -> str:
+    """Due every day at the moment, told by a clock that is far from UTC."""
+    there = at.astimezone(ZoneInfo(FAR_AWAY))
+    schedule = {"schedule": f"{there.minute} {there.hour} * * *", "timeZone": FAR_AWAY}
+    template = {"spec": json.loads(job(name, script))["spec"]}
+    whole = {"kind": "CronJob", "apiVersion": "batch/v1", "metadata": {"name": name}}
+    return json.dumps(whole | {"spec": {**schedule, "jobTemplate": template, **spec}})
+
+
+def pretend(kubelite: Namespace, name: str, **status: object) -> None:
+    """Of a CronJob, what its controller has done so far."""
+    text = json.dumps({"status": status})
+    kubelite.kubectl("patch", "cronjob", name, "--subresource=status", "--type=merge", "-p", text)
+
+
+def events_of(kubelite: Namespace, name: str) -> dict[str, str]:
+    return {it["reason"]: it["message"] for it in kubelite.list("events") if it["involvedObject"]["name"] == name}
+
+
+def test_a_missed_moment_is_made_up_for_as_the_policy_says(kubelite: Namespace) -> None:
+    moment = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+    name = f"late-{int(moment.timestamp()) // 60}"
+    kubelite.apply(cron_job("late", "sleep 3600", moment, suspend=True, concurrencyPolicy="Forbid"))
+    pretend(kubelite, "late", lastScheduleTime=meta.format_time(moment - timedelta(days=200)))
+    kubelite.kubectl("patch", "cronjob", "late", "-p", '{"spec":{"suspend":false}}')
+    found = kubelite.wait("cronjobs", "late", lambda it: it["status"].get("active"))
+    assert found["status"]["lastScheduleTime"] == meta.format_time(moment)
+    (started,) = kubelite.list("jobs")
+    assert meta.name(started) == name
+    there = moment.astimezone(ZoneInfo(FAR_AWAY)).isoformat()
+    assert meta.annotations(started)["batch.kubernetes.io/cronjob-scheduled-timestamp"] == there
+    assert "too many missed start times" in events_of(kubelite, "late")["TooManyMissedTimes"]
+
+    kubelite.kubectl("create", "job", "other", "--from=cronjob/late")
+    kubelite.kubectl("delete", "job", name)
+    eventually(lambda: events_of(kubelite, "late").get("MissingJob") == f"Active job went missing: {name}")
+    running = {"apiVersion": "batch/v1", "kind": "Job", "namespace": kubelite.namespace, "name": "other"}
+    running["uid"] = meta.uid(kubelite.get("jobs", "other"))
+    pretend(kubelite, "late", active=[running], lastScheduleTime=meta.format_time(moment - timedelta(days=1)))
+    text = "Not starting job because prior execution is running and concurrency policy is Forbid"
+    eventually(lambda: events_of(kubelite, "late").get("JobAlreadyActive") == text)
+    kubelite.kubectl("patch", "cronjob", "late", "-p", '{"spec":{"concurrencyPolicy":"Replace"}}')
+    kubelite.wait("jobs", "other", "deleted")
+    kubelite.wait("jobs", name, lambda it: it["status"].get("active"))
+    assert events_of(kubelite, "late")["SuccessfulDelete"] == "Deleted job other"
+
+
+def test_of_ended_jobs_as_many_stay_as_the_history_has_room_for(kubelite: Namespace) -> None:
+    limits = {"successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 0}
+    kubelite.apply(cron_job("brief", 'test -n "$FINE"', datetime.now(UTC), suspend=True, **limits))
+    for name in ("first", "second", "third"):
+        made = kubelite.kubectl("create", "job", name, "--from=cronjob/brief", "--dry-run=client", "-o", "json")
+        new = json.loads(made.stdout)
+        new["spec"]["backoffLimit"] = 0
+        new["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "FINE", "value": "y" * (name != "third")}]
+        kubelite.kubectl("create", "-f", "-", input=json.dumps(new))
+        kubelite.wait("jobs", name, "Complete" if name != "third" else "deleted")
+    eventually(lambda: [meta.name(it) for it in kubelite.list("jobs")] == ["second"])
+
+
 def test_a_drain_respects_the_budget(kubelite: Namespace) -> None:
     kubelite.kubectl("create", "deployment", "drained", IMAGE, "--replicas=2", "--", "sleep", "3600")
     kubelite.wait("deployments", "drained")
@@ -157,6 +253,31 @@ def test_a_drain_respects_the_budget(kubelite: Namespace) -> None:
     assert text.count("evicted") == 1
     assert "Cannot evict pod as it would violate the pod's disruption budget." in text
     kubelite.wait("poddisruptionbudgets", "web", lambda found: found["status"]["disruptionsAllowed"] == 1)
+
+
+def test_pods_that_never_got_healthy_are_evicted_when_the_budget_lets_them(kubelite: Namespace) -> None:
+    kubelite.apply(workload("Deployment", replicas=2, container={"readinessProbe": {"exec": {"command": ["false"]}}}))
+    eventually(lambda: [pod["status"]["phase"] for pod in kubelite.list("pods")] == ["Running"] * 2)
+    kubelite.kubectl("create", "pdb", "web", "--selector=app=web", "--min-available=1")
+    kubelite.wait("poddisruptionbudgets", "web", lambda found: found["status"].get("expectedPods") == 2)
+    name = meta.name(kubelite.list("pods")[0])
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    path = f"/api/v1/namespaces/{kubelite.namespace}/pods/{name}/eviction"
+    command = ("create", "--raw", path, "-f", "-")
+    refused = kubelite.kubectl(*command, input=json.dumps(eviction), check=False).stderr
+    assert "Cannot evict pod as it would violate the pod's disruption budget." in refused
+    policy = '{"spec":{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}'
+    kubelite.kubectl("patch", "pdb", "web", "-p", policy)
+    recording = Recording(kubelite)
+    kubelite.kubectl(*command, input=json.dumps(eviction))
+    seen = recording.until(lambda world: name not in world)
+    told = meta.condition(seen[-1].object["status"]["conditions"], "DisruptionTarget") or {}
+    assert (told["status"], told["reason"], told["message"]) == (
+        "True",
+        "EvictionByEvictionAPI",
+        "Eviction API: evicting",
+    )
+    assert "disruptedPods" not in kubelite.get("poddisruptionbudgets", "web")["status"]
 
 
 def test_quotas_and_limits_bound_a_namespace(kubelite: Namespace) -> None:
