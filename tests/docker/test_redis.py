@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kubelite.engine import builder
-from kubelite.engine.find import Endpoint, connect
-from kubelite.engine.images import TOOLS
-from kubelite.objects import meta
-from kubelite.objects.meta import Obj
-from kubelite.testing.conditions import ready
+from kubelite.engine.find import Endpoint
 from kubelite.testing.namespace import Namespace
+from tests.docker.replicated import ReplicatedSet, build_image
 
 HERE = Path(__file__).parent
-IMAGE = "kubelite/test-redis:latest"
 PODS = ("redis-0", "redis-1", "redis-2")
 PRIMARY, *REPLICAS = PODS
 
 
 @pytest.fixture(scope="module")
 def _image(container_engine: Endpoint) -> None:
-    """From Debian's packages; the engine's cache has it the next time."""
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as archive:
-        archive.add(HERE / "redis", ".")
-    context.seek(0)
-    with closing(connect(container_engine)) as client:
-        builder.build(client, "redis", context, IMAGE, {"BASE": TOOLS}, {"kubelite.test": "redis"}, print)
+    build_image(container_engine, HERE / "redis", "kubelite/test-redis:latest")
 
 
 class Redis:
@@ -63,55 +49,35 @@ class Redis:
         return [self.ask(pod, "role").split()[0] for pod in PODS]
 
 
-def pods(kubelite: Namespace) -> dict[str, Obj]:
-    return {meta.name(pod): pod for pod in kubelite.list("pods", "app=redis")}
-
-
-def replaced(kubelite: Namespace, before: dict[str, Obj], *names: str) -> None:
-    """Wait until there are other pods of these names, and all are ready."""
-    for name in names:
-        kubelite.wait("pods", name, lambda pod, name=name: meta.uid(pod) != meta.uid(before[name]) and ready(pod))
-    kubelite.wait("statefulsets", "redis")
-
-
-def volumes(kubelite: Namespace) -> dict[str, str]:
-    return {meta.name(claim): claim["spec"]["volumeName"] for claim in kubelite.list("persistentvolumeclaims")}
-
-
 @pytest.mark.usefixtures("_image")
 def test_replicated_redis_keeps_its_data(kubelite: Namespace) -> None:
     kubelite.apply(HERE / "redis.yaml")
-    kubelite.wait("statefulsets", "redis")
+    replicated = ReplicatedSet(kubelite, "redis")
+    replicated.wait()
     redis = Redis(kubelite)
     assert redis.roles() == ["master", "slave", "slave"]
     assert "READONLY" in redis.ask(REPLICAS[0], "set", "key", "value")
     redis.write("at first")
     redis.assert_everything_is_everywhere()
-    bound = volumes(kubelite)
+    bound = replicated.volumes()
     assert sorted(bound) == [f"data-{name}" for name in PODS]
 
-    before = pods(kubelite)
+    before = replicated.pods()
     kubelite.kubectl("delete", "pod", "redis-0", "redis-2")
-    replaced(kubelite, before, "redis-0", "redis-2")
+    replicated.wait_replaced(before, "redis-0", "redis-2")
     redis.assert_everything_is_everywhere()
     redis.write("after two pods were deleted")
 
-    before = pods(kubelite)
-    kubelite.kubectl("rollout", "restart", "statefulset/redis")
-    assert "roll out complete" in kubelite.kubectl("rollout", "status", "statefulset/redis", "--timeout=60s").stdout
-    replaced(kubelite, before, *PODS)
+    replicated.restart()
     redis.assert_everything_is_everywhere()
     redis.write("after a rolling update")
 
-    kubelite.kubectl("scale", "statefulset/redis", "--replicas=0")
-    for name in PODS:
-        kubelite.wait("pods", name, "deleted")
-    assert volumes(kubelite) == bound
-    kubelite.kubectl("scale", "statefulset/redis", "--replicas=3")
-    kubelite.wait("statefulsets", "redis")
+    replicated.scale_to_none()
+    assert replicated.volumes() == bound
+    replicated.scale_back()
     redis.assert_everything_is_everywhere()
     redis.write("after none was left")
     redis.assert_everything_is_everywhere()
     assert redis.roles() == ["master", "slave", "slave"]
-    assert volumes(kubelite) == bound
-    assert all(pod["status"]["containerStatuses"][0]["restartCount"] == 0 for pod in pods(kubelite).values())
+    assert replicated.volumes() == bound
+    assert replicated.restarts() == [0, 0, 0]
