@@ -1,12 +1,12 @@
-"""StorageClasses, and which of them is the default."""
+"""StorageClasses, and which of them is the default. After upstream's `pkg/apis/storage/validation`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, forbidden_field, not_supported, required
+from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
@@ -43,12 +43,38 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         errors += validation.values("provisioner", provisioner, validation.qualified_name(provisioner.lower()))
     else:
         errors.append(required("provisioner"))
+    if "" in (new.get("parameters") or {}):
+        errors.append(invalid_value("parameters", "", "field can not be empty."))
     errors += [
         not_supported(field, new[field], choices)
         for field, choices in (("reclaimPolicy", _RECLAIM_POLICIES), ("volumeBindingMode", _BINDING_MODES))
         if new[field] not in choices
     ]
+    errors += _topology_errors(new.get("allowedTopologies") or ())
     return errors + (_change_errors(new, old) if old is not None else [])
+
+
+def _topology_errors(terms: Sequence[Obj]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    known: list[dict[str, set[str]]] = []
+    for index, term in enumerate(terms):
+        path = f"allowedTopologies[{index}].matchLabelExpressions"
+        wanted: dict[str, set[str]] = {}
+        for number, expression in enumerate(term.get("matchLabelExpressions") or ()):
+            errors += _expression_errors(f"{path}[{number}]", expression, wanted)
+            wanted[expression.get("key") or ""] = set(expression.get("values") or ())
+        if wanted in known:
+            errors.append(duplicate(path, ""))
+        known.append(wanted)
+    return errors
+
+
+def _expression_errors(path: str, expression: Obj, known: Container[str]) -> list[FieldError]:
+    key, given = expression.get("key") or "", expression.get("values") or []
+    errors = [] if given else [required(f"{path}.values")]
+    errors += [duplicate(f"{path}.values[{n}]", value) for n, value in enumerate(given) if value in given[:n]]
+    errors += validation.values(f"{path}.key", key, validation.qualified_name(key))
+    return errors + ([duplicate(f"{path}.key", key)] if key in known else [])
 
 
 def _change_errors(new: Obj, old: Obj) -> list[FieldError]:
