@@ -1,4 +1,4 @@
-"""What a pod's manifest asks for, as its containers see it: probes, endings, rights, limits, names, tokens, files."""
+"""What a pod's manifest asks for, as its containers see it: probes, endings, rights, limits, names, tokens."""
 
 from __future__ import annotations
 
@@ -13,36 +13,8 @@ from kubelite.objects.meta import Obj
 from kubelite.pki import Authority
 from kubelite.testing.namespace import Namespace
 from tests.docker import probed
-from tests.docker.running_cluster import APP, eventually
-
-STAYS = "; trap 'exit 0' TERM; sleep 600 & wait"
-
-
-def container(name: str, script: str = ":", **fields: Any) -> Obj:
-    command = ["sh", "-c", script + STAYS]
-    return {"name": name, "image": APP, "imagePullPolicy": "IfNotPresent", "command": command, **fields}
-
-
-def create(kubelite: Namespace, name: str, *containers: Obj, **spec: Any) -> None:
-    whole = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **spec}
-    metadata = {"name": name, "labels": {"app": name}}
-    kubelite.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": whole}))
-
-
-def made(kubelite: Namespace, plural: str, kind: str, name: str, **content: Any) -> None:
-    path = f"/api/v1/namespaces/{kubelite.namespace}/{plural}"
-    kubelite.client.request("POST", path, {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **content})
-
-
-def statuses(pod: Obj) -> dict[str, Obj]:
-    return {entry["name"]: entry for entry in pod["status"].get("containerStatuses") or ()}
-
-
-def told(kubelite: Namespace, name: str) -> set[str]:
-    """`<reason> <message>` of the pod's events."""
-    path = f"/api/v1/namespaces/{kubelite.namespace}/events"
-    found = kubelite.client.items(path, {"fieldSelector": f"involvedObject.name={name}"})
-    return {f"{event['reason']} {event['message']}" for event in found}
+from tests.docker.made_pods import container, create, made, statuses, told
+from tests.docker.running_cluster import eventually
 
 
 def http(port: int | str, scheme: str = "HTTP", **headers: str) -> Obj:
@@ -131,15 +103,22 @@ def test_processes_have_the_rights_that_their_contexts_give(kubelite: Namespace)
         "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
     }
     free = {"seccompProfile": {"type": "Unconfined"}, "capabilities": {"add": ["NET_ADMIN"], "drop": ["CHOWN"]}}
+    sysctls = [
+        {"name": "kernel.shm_rmid_forced", "value": "1"},
+        {"name": "net/ipv4/ip_unprivileged_port_start", "value": "80"},
+    ]
     scratch: Obj = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
     create(
         kubelite,
         "rights",
         container("confined", securityContext=confined, **scratch),
-        container("free", securityContext=free, **scratch),
-        securityContext={"supplementalGroups": [5001], "fsGroup": 5002},
+        container("free", securityContext=free, resources={"requests": {"memory": "1Gi"}}, **scratch),
+        container("user", securityContext={"runAsUser": 1000, "runAsGroup": 3000, "procMount": "Default"}, **scratch),
+        securityContext={"supplementalGroups": [5001], "fsGroup": 5002, "sysctls": sysctls},
         volumes=[{"name": "scratch", "emptyDir": {}}],
     )
+    unsafe = {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}
+    create(kubelite, "unsafe", container("main"), securityContext=unsafe)
     kubelite.wait("pods", "rights")
     capabilities, seen = rights(kubelite, "confined")
     assert capabilities == 1 << 10  # NET_BIND_SERVICE alone
@@ -148,6 +127,16 @@ def test_processes_have_the_rights_that_their_contexts_give(kubelite: Namespace)
     capabilities, seen = rights(kubelite, "free")
     assert (capabilities >> 12 & 1, capabilities & 1) == (1, 0)  # NET_ADMIN and CHOWN
     assert seen == {"NoNewPrivs": "0", "Seccomp": "0", "new": "yes", **groups}
+    script = (
+        "id; cd /proc/sys; cat kernel/shm_rmid_forced net/ipv4/ip_unprivileged_port_start; cat /proc/1/oom_score_adj"
+    )
+    who, *kernel, score = kubelite.kubectl("exec", "rights", "-c", "user", "--", "sh", "-c", script).stdout.splitlines()
+    assert (who, kernel, score) == ("uid=1000 gid=3000 groups=3000,5001,5002", ["1", "80"], "999")
+    asking = kubelite.kubectl("exec", "rights", "-c", "free", "--", "cat", "/proc/1/oom_score_adj").stdout
+    assert 3 <= int(asking) < 999
+    failed = kubelite.wait("pods", "unsafe", lambda pod: pod["status"].get("phase") == "Failed")["status"]
+    problem = 'forbidden sysctl: "kernel.msgmax" not allowlisted'
+    assert (failed["reason"], failed["message"]) == ("SysctlForbidden", f"Pod was rejected: {problem}")
 
 
 def rights(kubelite: Namespace, name: str) -> tuple[int, dict[str, str]]:
@@ -172,7 +161,7 @@ def test_pod_has_its_names_its_limits_and_a_token_of_its_own(kubelite: Namespace
         resources={"limits": {"cpu": "200m", "memory": "32Mi"}},
         volumeMounts=[{"name": "tokens", "mountPath": "/tokens"}],
     )
-    named = {"hostname": "db", "subdomain": "sub", "setHostnameAsFQDN": True}
+    named: Obj = {"hostname": "db", "subdomain": "sub", "setHostnameAsFQDN": True}
     user = {"runAsUser": 1000, "runAsNonRoot": True, "fsGroup": 2000}
     volumes = [{"name": "tokens", "projected": {"sources": [token]}}]
     create(kubelite, "guarded", main, securityContext=user, volumes=volumes, **named)
@@ -243,37 +232,3 @@ def readiness(pod: Obj) -> str:
 
 def listed(endpoints: Obj, where: str) -> bool:
     return [list(subset) for subset in endpoints.get("subsets") or ()] == [[where, "ports"]]
-
-
-def test_mounted_sources_change_in_place_and_all_at_once(kubelite: Namespace) -> None:
-    made(kubelite, "configmaps", "ConfigMap", "settings", data={"color": "blue", "shape": "round"})
-    made(kubelite, "secrets", "Secret", "keys", stringData={"key": "first"})
-    mounts = [
-        {"name": "settings", "mountPath": "/settings"},
-        {"name": "settings", "mountPath": "/color", "subPath": "color"},
-        {"name": "keys", "mountPath": "/keys"},
-    ]
-    volumes = [
-        {"name": "settings", "configMap": {"name": "settings"}},
-        {"name": "keys", "secret": {"secretName": "keys"}},
-    ]
-    create(kubelite, "reader", container("main", volumeMounts=mounts), volumes=volumes)
-    kubelite.wait("pods", "reader")
-
-    def read(script: str) -> list[str]:
-        return kubelite.exec("reader", "sh", "-c", script).split()
-
-    assert read("readlink /settings/color /keys/key") == ["..data/color", "..data/key"]
-    (before,) = read("readlink /settings/..data")
-    kubelite.kubectl("patch", "configmap", "settings", "-p", '{"data": {"color": "red", "shape": null, "size": "big"}}')
-    kubelite.kubectl("patch", "secret", "keys", "-p", '{"stringData": {"key": "second"}}')
-    shown = "echo $(cat /settings/color) $(cat /settings/size) $(cat /keys/key) $(ls /settings)"
-    eventually(lambda: read(shown) == ["red", "big", "second", "color", "size"])
-    assert read("cat /color") == ["blue"]
-    after, *kept = read("readlink /settings/..data; ls -d /settings/..2*")
-    assert after != before
-    assert kept == [f"/settings/{after}"]
-    kubelite.kubectl("patch", "configmap", "settings", "-p", '{"immutable": true}')
-    refused = kubelite.kubectl("patch", "configmap", "settings", "-p", '{"data": {"color": "green"}}', check=False)
-    told_why = "data: Forbidden: field is immutable when `immutable` is set"
-    assert refused.stderr == f'The ConfigMap "settings" is invalid: {told_why}\n'
