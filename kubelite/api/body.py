@@ -34,17 +34,25 @@ def media_type(request: web.Request) -> str:
     return request.headers.get("Content-Type", JSON).split(";")[0].strip().lower() or JSON
 
 
-async def read_value(request: web.Request, *, find_duplicates: bool = False) -> tuple[Any, list[str]]:
-    """The decoded body and the texts of its duplicate keys."""
+async def read_value(request: web.Request, *, find_duplicates: bool = False) -> tuple[Any, list[decode.Duplicate]]:
+    """The decoded body and its duplicate keys."""
     content = await request.read()
     media = media_type(request)
     if media == JSON:
         return decode.decode_json(content, find_duplicates)
     if media == YAML:
-        return decode.decode_yaml(content)
+        value, duplicates = decode.decode_yaml(content)
+        return _in_order(value), duplicates
     if media == PROTOBUF:
         return protobuf.decode(content), []
     raise errors.unsupported_media_type(_ACCEPTED)
+
+
+def _in_order(value: Any) -> Any:
+    """YAML becomes JSON before it is looked at, and that has its keys sorted."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 async def read_typed(

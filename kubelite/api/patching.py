@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from kubelite.objects.patch_strategic import strategic_merge
 from kubelite.registry.field_managers import not_typed
 from kubelite.registry.kind import Kind
 from kubelite.schema import decode
+from kubelite.schema.decode import Duplicate
 from kubelite.schema.model import definition_for
-from kubelite.schema.strict import Checker, Directive, accept_patched, check
+from kubelite.schema.strict import Checker, Directive, Findings, accept_patched, check
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -38,7 +39,7 @@ class Patch:
     value: Any
     gvk: tuple[str, str, str]
     directive: Directive
-    duplicates: Sequence[str]
+    duplicates: Sequence[Duplicate]
     checker: Checker | None = None
 
     def apply(self, obj: Obj) -> tuple[Obj, list[str]]:
@@ -88,25 +89,39 @@ async def read_typed(
     accepted = [one for one in _ACCEPTED if checker is None or one != STRATEGIC_PATCH]
     if media not in accepted:
         raise errors.unsupported_media_type(accepted)
-    value, duplicates = decode.decode_json(await request.read(), directive != "Ignore")
+    value, duplicates = decode.decode_json(await request.read(), directive != "Ignore", "error decoding patch")
     wanted = list if media == JSON_PATCH else dict
     if not isinstance(value, wanted):
         raise errors.bad_request(f"error decoding patch: expected {'an array' if wanted is list else 'an object'}")
     if media == JSON_PATCH and len(value) > _MOST_OPERATIONS:
         message = f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got {len(value)}"
         raise errors.StatusError(413, "RequestEntityTooLarge", message)
+    if media == JSON_PATCH:
+        duplicates = _of_operations(value, duplicates)
     return Patch(media, value, (group, version, kind), directive, duplicates, checker)
+
+
+_OPERATION = ("op", "path", "from", "value")
+
+
+def _of_operations(operations: Iterable[Any], duplicates: Sequence[Duplicate]) -> list[Duplicate]:
+    """What is wrong with the operations of a JSON patch themselves; into their values nobody looks."""
+    listed = [(f"[{index}]", one) for index, one in enumerate(operations) if isinstance(one, dict)]
+    unknown = [f"{at}.{key}" for at, one in listed for key in one if key not in _OPERATION]
+    known = {f"{at}.{key}" for at, one in listed for key in one}
+    found = Findings.at_once([one for one in duplicates if one.path in known], unknown)
+    return [Duplicate(f"json patch {text}", "of an operation") for text in found.texts]
 
 
 async def read_config(request: web.Request, target: Target, directive: Directive) -> Decoded:
     """The configuration of a server-side apply: a part of the object, in YAML or JSON."""
     content, kind = await request.read(), target.kind
-    is_json = content.lstrip().startswith(b"{")
-    value, duplicates = decode.decode_json(content, directive != "Ignore") if is_json else decode.decode_yaml(content)
+    value, duplicates = _read_configuration(content, find_duplicates=directive != "Ignore")
     if not isinstance(value, dict) or not isinstance(value.get("metadata") or {}, dict):
         raise errors.bad_request("error decoding YAML: expected an object")
-    if duplicates and directive == "Strict":
-        raise errors.bad_request(f"error strict decoding YAML: {', '.join(duplicates)}")
+    found = Findings.one_by_one(duplicates if directive != "Ignore" else ())
+    if found and directive == "Strict":
+        raise errors.bad_request(f"error strict decoding YAML: {found.error}")
     _check_config(value, kind)
     metadata = {"name": target.name} | (value.get("metadata") or {})
     if kind.namespaced:
@@ -123,7 +138,16 @@ async def read_config(request: web.Request, target: Target, directive: Directive
     faults += [f".{path}: field not declared in schema" for path in result.unknown]
     if faults:
         raise not_typed(kind, value, faults)
-    return Decoded(result.object, [] if directive == "Ignore" else duplicates)
+    return Decoded(result.object, found.warnings)
+
+
+def _read_configuration(content: bytes, *, find_duplicates: bool) -> tuple[Any, list[Duplicate]]:
+    """JSON is read as such because that is faster; what is wrong with it is told as of YAML, which it is too."""
+    if content.lstrip().startswith(b"{"):
+        value, duplicates = decode.decode_json(content, find_duplicates)
+        if not duplicates:
+            return value, []
+    return decode.decode_yaml(content)
 
 
 def _check_config(value: Obj, kind: Kind) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,17 +19,28 @@ from kubelite import errors
 
 Pairs = list[tuple[str, Any]]
 _decode = msgspec.json.Decoder().decode
+_GO_FAULTS = {"Input data was truncated": "unexpected end of JSON input"}
 
 
-def decode_json(body: bytes, find_duplicates: bool = True) -> tuple[Any, list[str]]:
-    """The value and the texts of its duplicate-field errors; raises 400 for what isn't JSON."""
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A key that a mapping holds twice, in words. In JSON also where it is, and which keys came before it."""
+
+    text: str
+    path: str = ""
+    earlier: frozenset[str] = frozenset()
+
+
+def decode_json(
+    body: bytes, find_duplicates: bool = True, fault_prefix: str = "couldn't get version/kind; json parse error"
+) -> tuple[Any, list[Duplicate]]:
+    """The value and its duplicate keys; raises 400 for what isn't JSON."""
     try:
         value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {fault}") from None
+        raise errors.bad_request(f"{fault_prefix}: {_GO_FAULTS.get(str(fault), str(fault))}") from None
     if find_duplicates and _has_duplicates(body):
-        paths = dict.fromkeys(_duplicate_paths(json.loads(body, object_pairs_hook=_Pairs), ""))
-        return value, [f"duplicate field {_quoted(path)}" for path in paths]
+        return value, _duplicates(json.loads(body, object_pairs_hook=_Pairs))
     return value, []
 
 
@@ -48,32 +61,39 @@ def _has_duplicates(body: bytes) -> bool:
     return found
 
 
-def _duplicate_paths(value: Any, path: str) -> list[str]:
-    found: list[str] = []
+def _duplicates(value: Any) -> list[Duplicate]:
+    seen: set[str] = set()
+    found: dict[str, Duplicate] = {}
+    for path, twice in _keys(value, ""):
+        if twice and path not in found:
+            found[path] = Duplicate(f"duplicate field {_quoted(path)}", path, frozenset(seen))
+        seen.add(path)
+    return list(found.values())
+
+
+def _keys(value: Any, path: str) -> Iterator[tuple[str, bool]]:
+    """Paths of all keys in the order of the document, and whether their mapping has had them already."""
     if isinstance(value, _Pairs):
         seen: set[str] = set()
         for key, item in value:
             inner = f"{path}.{key}" if path else key
-            found += [inner] if key in seen else []
-            found += _duplicate_paths(item, inner)
+            yield inner, key in seen
+            yield from _keys(item, inner)
             seen.add(key)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            found += _duplicate_paths(item, f"{path}[{index}]")
-    return found
+            yield from _keys(item, f"{path}[{index}]")
 
 
-def decode_yaml(body: bytes | str) -> tuple[Any, list[str]]:
+def decode_yaml(body: bytes | str) -> tuple[Any, list[Duplicate]]:
     """As `decode_json` for one YAML document (JSON is YAML too)."""
     try:
         node = yaml.compose(body, Loader=_Loader)
-        duplicates: list[str] = []
+        duplicates: list[Duplicate] = []
         value = _plain(node, _Loader(""), duplicates) if node is not None else None
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise errors.bad_request(f"error converting YAML to JSON: yaml: {_go_text(fault)}") from None
-    if duplicates:
-        return value, ["yaml: unmarshal errors:\n" + "\n".join(duplicates)]
-    return value, []
+    return value, duplicates
 
 
 class _Loader(yaml.SafeLoader):
@@ -95,7 +115,7 @@ for _tag, _pattern in _NUMBERS.items():
     _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})\\Z"), list("-+.0123456789"))
 
 
-def _plain(node: yaml.Node, loader: _Loader, duplicates: list[str]) -> Any:
+def _plain(node: yaml.Node, loader: _Loader, duplicates: list[Duplicate]) -> Any:
     if isinstance(node, yaml.MappingNode):
         _note_duplicates(node, duplicates)
         loader.flatten_mapping(node)
@@ -105,12 +125,12 @@ def _plain(node: yaml.Node, loader: _Loader, duplicates: list[str]) -> Any:
     return loader.construct_object(node)
 
 
-def _note_duplicates(node: yaml.MappingNode, duplicates: list[str]) -> None:
+def _note_duplicates(node: yaml.MappingNode, duplicates: list[Duplicate]) -> None:
     seen: set[str] = set()
     for key, _ in node.value:
         if key.value in seen:
             line = key.start_mark.line + 1
-            duplicates.append(f'  line {line}: key "{key.value}" already set in map')
+            duplicates.append(Duplicate(f'line {line}: key "{key.value}" already set in map'))
         seen.add(key.value)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from kubelite import errors
+from kubelite.schema.decode import Duplicate
 from kubelite.schema.model import Definition, Field, Type, definition_for
 from kubelite.schema.scalars import READERS, ZEROS, WrongType, go_kind, word
 
@@ -59,17 +60,58 @@ def prune(obj: Obj, definition: Definition) -> Obj:
     return check(obj, definition).object
 
 
-def strict_errors(unknown: Iterable[str], duplicates: Iterable[str] = ()) -> list[str]:
-    """The texts of warnings and of strict errors."""
-    texts = [f"unknown field {_quoted(path)}" for path in unknown]
-    return [*texts, *duplicates][:_LIMIT]
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What Strict refuses and Warn tells of: a decoder's findings in its order."""
+
+    texts: Sequence[str]
+    of_yaml: int = 0  # the first so many are YAML's own
+
+    def __bool__(self) -> bool:
+        return bool(self.texts)
+
+    @property
+    def warnings(self) -> list[str]:
+        return list(self.texts[:_LIMIT])
+
+    @property
+    def error(self) -> str:
+        lines, others = self.texts[: self.of_yaml], self.texts[self.of_yaml :]
+        together = ["yaml: unmarshal errors:" + "".join(f"\n  {line}" for line in lines)] if lines else []
+        return ", ".join([*together, *others][:_LIMIT])
+
+    @classmethod
+    def one_by_one(cls, duplicates: Sequence[Duplicate], unknown: Iterable[str] = ()) -> Findings:
+        """Of decoders that look for duplicates first."""
+        texts = [*(duplicate.text for duplicate in duplicates), *map(_unknown, unknown)]
+        return cls(texts, sum(not duplicate.path for duplicate in duplicates))
+
+    @classmethod
+    def at_once(cls, duplicates: Sequence[Duplicate], unknown: Iterable[str]) -> Findings:
+        """Of the typed decoder, which goes through the document and doesn't look into unknown fields."""
+        waiting, fields = list(unknown), set(unknown)
+        texts: list[str] = []
+        for duplicate in duplicates:
+            while waiting and waiting[0] in duplicate.earlier:
+                texts.append(_unknown(waiting.pop(0)))
+            if not any(_is_within(duplicate.path, field) for field in fields):
+                texts.append(duplicate.text)
+        return cls([*texts, *map(_unknown, waiting)])
+
+
+def _unknown(path: str) -> str:
+    return f"unknown field {_quoted(path)}"
+
+
+def _is_within(path: str, field: str) -> bool:
+    return path == field or path.startswith((f"{field}.", f"{field}["))
 
 
 def accept(
     obj: Obj,
     gvk: tuple[str, str, str],
     directive: Directive = "Strict",
-    duplicates: Sequence[str] = (),
+    duplicates: Sequence[Duplicate] = (),
     checker: Checker | None = None,
 ) -> tuple[Obj, list[str]]:
     """The object to work with and the warnings to send; raises the 400 upstream answers.
@@ -79,10 +121,13 @@ def accept(
     result = _checked(obj, gvk, checker)
     if result.errors:
         raise decoding_error(gvk, result.errors[0].message)
-    found = [] if directive == "Ignore" else strict_errors(result.unknown, duplicates)
+    if directive == "Ignore":
+        return result.object, []
+    in_turn = checker is not None or any(not duplicate.path for duplicate in duplicates)
+    found = (Findings.one_by_one if in_turn else Findings.at_once)(duplicates, result.unknown)
     if found and directive == "Strict":
-        raise decoding_error(gvk, "strict decoding error: " + ", ".join(found))
-    return result.object, found
+        raise decoding_error(gvk, f"strict decoding error: {found.error}")
+    return result.object, found.warnings
 
 
 def accept_patched(
@@ -90,7 +135,7 @@ def accept_patched(
     gvk: tuple[str, str, str],
     directive: Directive,
     patch: Obj | None = None,
-    duplicates: Sequence[str] = (),
+    duplicates: Sequence[Duplicate] = (),
     checker: Checker | None = None,
 ) -> tuple[Obj, list[str]]:
     """As `accept` for the outcome of a patch, whose faults upstream answers with 422.
@@ -102,10 +147,12 @@ def accept_patched(
     if result.errors:
         wrong = result.errors[0]
         raise _invalid_patch(shown, wrong.message if patch is None else wrong.conversion)
-    found = [] if directive == "Ignore" else strict_errors(result.unknown, duplicates)
+    if directive == "Ignore":
+        return result.object, []
+    found = Findings.one_by_one(duplicates, sorted(result.unknown))
     if found and directive == "Strict":
-        raise _invalid_patch(shown, "strict decoding error: " + ", ".join(found))
-    return result.object, found
+        raise _invalid_patch(shown, f"strict decoding error: {found.error}")
+    return result.object, found.warnings
 
 
 def _checked(obj: Obj, gvk: tuple[str, str, str], checker: Checker | None) -> Result:

@@ -36,7 +36,7 @@ class Structural:
         """What is kept of `obj`, and what isn't known."""
         pruner = _Pruner()
         kept = pruner.resource(obj, self.schema, "")
-        return Result(kept, tuple(pruner.errors), tuple(pruner.unknown))
+        return Result(kept, tuple(pruner.errors), tuple(sorted(pruner.unknown)))
 
     @cached_property
     def has_defaults(self) -> bool:

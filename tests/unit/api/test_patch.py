@@ -126,6 +126,22 @@ async def test_unknown_fields_of_a_patch(call: Caller, media: str) -> None:
     assert (await call.patch(f"{MAPS}/a?fieldValidation=Ignore", {"dat": {}}, media)).warnings == []
 
 
+async def test_what_is_wrong_with_the_operations_of_a_json_patch(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    patch = b"""[
+        {"op": "add", "path": "/data/n", "value": "w", "foo": "bar"},
+        {"op": "add", "path": "/data/x", "path": "/unknown", "value": {"a": 1, "a": 2}}
+    ]"""
+    found = [
+        *('json patch unknown field "[0].foo"', 'json patch duplicate field "[1].path"'),
+        'unknown field "unknown"',
+    ]
+    strict = await call.patch(f"{MAPS}/a?fieldValidation=Strict", patch, JSON_PATCH)
+    assert (strict.status, strict.message.endswith("strict decoding error: " + ", ".join(found))) == (422, True)
+    warned = await call.patch(f"{MAPS}/a", patch, JSON_PATCH)
+    assert [one.replace("\\", "") for one in warned.warnings] == [f'299 - "{text}"' for text in found]
+
+
 async def test_force_belongs_to_apply(call: Caller) -> None:
     answer = await call.patch(f"{MAPS}/a?force=true", {})
     assert answer.message == (

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubelite.errors import StatusError
+from kubelite.schema.decode import Duplicate, decode_json, decode_yaml
 from kubelite.schema.model import definition_for
 from kubelite.schema.strict import accept, accept_patched, check, go_value, prune
 
@@ -141,14 +142,38 @@ def test_int_or_string_takes_both(port: Any) -> None:
     assert checked(obj, ("", "v1", "Service")).object == obj
 
 
-def test_strict_lists_every_unknown_and_duplicate_field() -> None:
-    obj = {"spec": {"foo": 1, "bar": 2}}
+BOTH = b'{"spec": {"foo": 1, "foo": 2, "replicas": 1, "replicas": 2, "bar": {"x": 1, "x": 2}}}'
+FOUND = ['unknown field "spec.foo"', 'duplicate field "spec.replicas"', 'unknown field "spec.bar"']
+
+
+def test_unknown_and_duplicate_fields_are_told_in_the_order_of_the_document() -> None:
+    """Upstream's decoder doesn't look for duplicates in what it doesn't know."""
+    obj, duplicates = decode_json(BOTH)
     with pytest.raises(StatusError) as caught:
-        accept(obj, STATEFUL_SET, "Strict", ['duplicate field "spec.replicas"'])
+        accept(obj, STATEFUL_SET, "Strict", duplicates)
     assert str(caught.value) == (
-        'StatefulSet in version "v1" cannot be handled as a StatefulSet: strict decoding error: '
-        'unknown field "spec.foo", unknown field "spec.bar", duplicate field "spec.replicas"'
+        'StatefulSet in version "v1" cannot be handled as a StatefulSet: strict decoding error: ' + ", ".join(FOUND)
     )
+    assert accept(obj, STATEFUL_SET, "Warn", duplicates)[1] == FOUND
+
+
+def test_duplicates_of_yaml_come_first_and_line_by_line() -> None:
+    obj, duplicates = decode_yaml("spec:\n  foo: 1\n  replicas: 1\n  replicas: 2\n  foo: 2\n")
+    lines = ['line 4: key "replicas" already set in map', 'line 5: key "foo" already set in map']
+    assert accept(obj, STATEFUL_SET, "Warn", duplicates)[1] == [*lines, 'unknown field "spec.foo"']
+    with pytest.raises(StatusError) as caught:
+        accept(obj, STATEFUL_SET, "Strict", duplicates)
+    text = "strict decoding error: yaml: unmarshal errors:\n  {}\n  {}, {}"
+    assert str(caught.value).endswith(text.format(*lines, 'unknown field "spec.foo"'))
+
+
+def test_duplicates_of_a_patch_come_first_and_its_unknown_fields_in_alphabetical_order() -> None:
+    _, duplicates = decode_json(b'{"spec": {"zoo": 1, "zoo": 2, "replicas": 1, "replicas": 2, "foo": 1}}')
+    _, warnings = accept_patched({"spec": {"zoo": 2, "replicas": 2, "foo": 1}}, STATEFUL_SET, "Warn", None, duplicates)
+    assert warnings == [
+        *('duplicate field "spec.zoo"', 'duplicate field "spec.replicas"'),
+        *('unknown field "spec.foo"', 'unknown field "spec.zoo"'),
+    ]
 
 
 def test_warn_gives_the_texts_and_the_pruned_object() -> None:
@@ -156,7 +181,7 @@ def test_warn_gives_the_texts_and_the_pruned_object() -> None:
 
 
 def test_ignore_prunes_in_silence() -> None:
-    assert accept({"spec": {"foo": 1}}, STATEFUL_SET, "Ignore", ["duplicate"]) == ({"spec": {}}, [])
+    assert accept({"spec": {"foo": 1}}, STATEFUL_SET, "Ignore", [Duplicate("duplicate")]) == ({"spec": {}}, [])
 
 
 def test_kind_without_a_schema_passes() -> None:
