@@ -24,7 +24,7 @@ from kubelite.node.runtime import (
     Security,
 )
 from kubelite.node.security import security_of
-from kubelite.node.view import is_host_network, regular_containers
+from kubelite.node.view import is_host_network, regular_containers, sidecars
 from kubelite.objects.meta import Obj
 
 HOSTNAME_MAX = 64  # the kernel's
@@ -66,7 +66,7 @@ def _sandbox_hostname(pod: Obj, domain: str) -> str:
 def _host_ports(pod: Obj) -> tuple[PortMapping, ...]:
     return tuple(
         PortMapping(port["containerPort"], port["hostPort"], port.get("protocol") or "TCP", port.get("hostIP") or "")
-        for container in regular_containers(pod)
+        for container in [*regular_containers(pod), *sidecars(pod)]
         for port in container.get("ports") or ()
         if port.get("hostPort")
     )

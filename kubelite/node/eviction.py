@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from kubelite.node.runtime import Runtime
-from kubelite.node.view import Ending, init_containers, regular_containers, restarts_always
+from kubelite.node.view import Ending, regular_containers, sidecars
 from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 
@@ -75,8 +75,7 @@ def _size_limits(pod: Obj) -> Iterator[tuple[str, str]]:
 
 
 def _storage_limits(pod: Obj) -> Iterator[tuple[str, str]]:
-    sidecars = [container for container in init_containers(pod) if restarts_always(container)]
-    for container in [*regular_containers(pod), *sidecars]:
+    for container in [*regular_containers(pod), *sidecars(pod)]:
         limit = ((container.get("resources") or {}).get("limits") or {}).get(STORAGE)
         if limit is not None and quantity.parse(limit) > 0:
             yield container["name"], str(limit)

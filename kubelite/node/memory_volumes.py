@@ -14,7 +14,7 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
-from kubelite.node.view import init_containers, regular_containers, restarts_always
+from kubelite.node.view import regular_containers, sidecars
 from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 
@@ -31,10 +31,9 @@ def memory_size(pod: Obj, volume: Obj) -> int:
     """Bytes that the volume may hold: its own limit, or what the pod's containers may use; 0 without either."""
     own = (volume.get("emptyDir") or {}).get("sizeLimit")
     limits = [quantity.parse(own)] if own is not None else []
-    sidecars = [container for container in init_containers(pod) if restarts_always(container)]
     of_containers = [
         ((container.get("resources") or {}).get("limits") or {}).get("memory")
-        for container in [*regular_containers(pod), *sidecars]
+        for container in [*regular_containers(pod), *sidecars(pod)]
     ]
     if all(limit is not None for limit in of_containers):
         limits.append(sum((quantity.parse(limit) for limit in of_containers if limit is not None), Decimal(0)))

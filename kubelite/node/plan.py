@@ -25,6 +25,7 @@ from kubelite.node.view import (
     regular_containers,
     restart_policy,
     restarts_always,
+    sidecars,
 )
 from kubelite.objects.meta import Obj
 
@@ -196,8 +197,7 @@ def _at(draft: _Draft, when: datetime | None, action: Action, name: str) -> None
 
 def _kill_doomed(draft: _Draft) -> None:
     view = draft.view
-    sidecars = [spec for spec in init_containers(view.pod) if restarts_always(spec)]
-    for spec in [*sidecars, *regular_containers(view.pod)]:
+    for spec in [*sidecars(view.pod), *regular_containers(view.pod)]:
         found = view.latest(spec["name"])
         if found is None or found.state != "running" or found.name in view.busy:
             continue

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kubelite.errors import StatusError
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.runtime import Container, EngineError
-from kubelite.node.view import Ending, container_of, field_path, init_containers, restarts_always
+from kubelite.node.view import Ending, container_of, field_path, sidecars
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -64,8 +64,8 @@ class GraceClock:
 
 async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
     """End everything that runs in the pod; returns when it is dead."""
-    sidecars = [spec["name"] for spec in init_containers(pod) if restarts_always(spec)]
-    gone: dict[str, asyncio.Event] = {name: asyncio.Event() for name in sidecars}
+    order = [spec["name"] for spec in sidecars(pod)]
+    gone: dict[str, asyncio.Event] = {name: asyncio.Event() for name in order}
     regulars_gone = asyncio.Event()
     running = worker.records.running()
     async with asyncio.TaskGroup() as group:
@@ -74,7 +74,7 @@ async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
         ]
         for container in running:
             if container.name in gone:
-                turn = _turn(sidecars, container.name, gone, regulars_gone)
+                turn = _turn(order, container.name, gone, regulars_gone)
                 group.create_task(_stop_sidecar(worker, pod, container, deadline, turn, gone[container.name]))
         for name in set(gone) - {container.name for container in running}:
             gone[name].set()

@@ -97,6 +97,11 @@ def init_containers(pod: Obj) -> list[Obj]:
     return pod["spec"].get("initContainers") or []
 
 
+def sidecars(pod: Obj) -> list[Obj]:
+    """The init containers that stay."""
+    return [container for container in init_containers(pod) if restarts_always(container)]
+
+
 def regular_containers(pod: Obj) -> list[Obj]:
     return pod["spec"].get("containers") or []
 
@@ -118,7 +123,7 @@ def container_entries(pod: Obj) -> list[Obj]:
 
 
 def is_sidecar(pod: Obj, name: str) -> bool:
-    return any(c["name"] == name and restarts_always(c) for c in init_containers(pod))
+    return any(container["name"] == name for container in sidecars(pod))
 
 
 def restarts_always(container: Obj) -> bool:

@@ -48,10 +48,12 @@ def add(total: dict[str, Decimal], more: Resources) -> None:
 
 
 def host_ports(pod: Obj) -> set[tuple[str, str, int]]:
-    """(host address, protocol, port) that the pod takes on its node."""
+    """(host address, protocol, port) that the pod takes on its node, its sidecars included."""
+    inits = pod["spec"].get("initContainers") or ()
+    sidecars = [container for container in inits if container.get("restartPolicy") == "Always"]
     return {
         (port.get("hostIP") or "0.0.0.0", port.get("protocol", "TCP"), port["hostPort"])
-        for container in pod["spec"].get("containers") or ()
+        for container in [*sidecars, *(pod["spec"].get("containers") or ())]
         for port in container.get("ports") or ()
         if port.get("hostPort")
     }

@@ -41,6 +41,14 @@ def test_pod_that_fits_is_taken() -> None:
             ),
         ),
         (
+            pod(publishing(8080)),
+            [pod(initContainers=[publishing(8080) | {"restartPolicy": "Always"}])],
+            Rejection(
+                "NodePorts",
+                "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+            ),
+        ),
+        (
             pod(asking(cpu="1")),
             [pod(asking(cpu="1500m"))],
             Rejection("OutOfcpu", "Node didn't have enough resource: cpu, requested: 1000, used: 1500, capacity: 2000"),

@@ -61,13 +61,17 @@ def test_create_body_is_the_engines() -> None:
 
 def test_sandbox_has_the_address_name_and_host_ports() -> None:
     of = pod(container(ports=[{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81}]), hostname="db")
+    of["spec"]["initContainers"] = [
+        container("side", restartPolicy="Always", ports=[{"containerPort": 82, "hostPort": 8082}]),
+        container("init", ports=[{"containerPort": 83, "hostPort": 8083}]),
+    ]
     spec = sandbox_spec(of, Settings(), "pause", 0, "172.30.0.16", "cluster.local")
     assert (spec.hostname, spec.address, spec.network) == ("db", "172.30.0.16", "kubelite")
-    assert spec.ports == (PortMapping(80, 8080),)
+    assert spec.ports == (PortMapping(80, 8080), PortMapping(82, 8082))
     body = docker_json.create_body(spec, "kubelite")
     endpoint = body["NetworkingConfig"]["EndpointsConfig"]["kubelite"]
     assert endpoint["IPAMConfig"] == {"IPv4Address": "172.30.0.16"}
-    assert body["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}
+    assert body["HostConfig"]["PortBindings"]["82/tcp"] == [{"HostIp": "", "HostPort": "8082"}]
 
 
 def test_sandboxs_full_name_has_to_fit_the_kernel() -> None:
