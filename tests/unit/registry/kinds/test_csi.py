@@ -63,21 +63,3 @@ def test_what_a_driver_said_of_itself_is_final(cluster, texts) -> None:
     (error,) = texts(VOLUME_ATTACHMENT.validate(moved, attachment))
     assert error.startswith("spec: Invalid value: ")
     assert error.endswith(": field is immutable")
-
-
-def test_where_a_claims_data_comes_from_is_told_in_both_fields(cluster) -> None:
-    snapshot = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}
-    for field in ("dataSource", "dataSourceRef"):
-        made = cluster.create(PERSISTENT_VOLUME_CLAIM, claim(**{field: snapshot}))
-        assert made["spec"]["dataSource"] == made["spec"]["dataSourceRef"] == snapshot
-    foreign = {"apiGroup": "example.com", "kind": "Backup", "name": "b"}
-    assert "dataSource" not in cluster.create(PERSISTENT_VOLUME_CLAIM, claim(dataSource=foreign))["spec"]
-
-
-def test_a_claims_data_comes_from_a_claim_of_the_default_group_alone(texts) -> None:
-    errors = texts(claim_spec_errors("spec", claim(dataSourceRef={"kind": "Secret", "name": ""})["spec"]))
-    assert errors == [
-        "spec.dataSourceRef.name: Required value",
-        "spec.dataSourceRef: Invalid value: \"Secret\": must be 'PersistentVolumeClaim' when referencing the default "
-        "apiGroup",
-    ]
