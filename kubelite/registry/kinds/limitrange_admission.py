@@ -14,7 +14,7 @@ from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
 from kubelite.registry.kinds.podspec_resources import qos_class
-from kubelite.registry.kinds.resource_amounts import Amount, total
+from kubelite.registry.kinds.resourcequota_usage import of_containers
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 
@@ -51,8 +51,8 @@ def check(plural: str, new: Obj, old: Obj | None, reader: Reader) -> None:
     if plural not in ("pods", "persistentvolumeclaims") or (plural == "pods" and old is not None):
         return
     for limits in reader.list("limitranges", meta.namespace(new)):
-        problems = [why for item in limits["spec"].get("limits") or () for why in _problems(plural, new, item)]
-        if problems:
+        found = (why for item in limits["spec"].get("limits") or () for why in _problems(plural, new, item))
+        if problems := list(dict.fromkeys(found)):  # of several containers: once
             why = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
             raise forbidden(plural, meta.name(new), why)
 
@@ -74,18 +74,10 @@ def _containers(pod: Obj) -> list[Obj]:
 
 
 def _of_whole_pod(spec: Obj) -> Obj:
-    """A resource counts for the pod when every container has it, or an init container."""
-    return {name: _sum(spec, name) for name in ("requests", "limits")}
-
-
-def _sum(spec: Obj, name: str) -> Resources:
-    regular = [(container.get("resources") or {}).get(name) or {} for container in spec.get("containers") or ()]
-    shared = set(regular[0]).intersection(*regular[1:]) if regular else set()
-    amounts = {resource: total(Amount.of(entry[resource]) for entry in regular) for resource in shared}
-    for container in spec.get("initContainers") or ():
-        for resource, value in ((container.get("resources") or {}).get(name) or {}).items():
-            amounts[resource] = max(amounts.get(resource, Amount()), Amount.of(value))
-    return {resource: str(amount) for resource, amount in amounts.items()}
+    return {
+        kind: {name: str(amount) for name, amount in of_containers(spec, kind).items()}
+        for kind in ("requests", "limits")
+    }
 
 
 def _of_claim(claim: Obj, item: Obj) -> Iterable[str]:

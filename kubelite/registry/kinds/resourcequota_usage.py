@@ -98,6 +98,15 @@ def _compute(requests: Mapping[str, Amount], limits: Mapping[str, Amount]) -> Us
 
 
 def _needed(spec: Obj, kind: str) -> Usage:
+    """Of the containers, and the overhead where it counts."""
+    needed = of_containers(spec, kind)
+    overhead = {name: Amount.of(value) for name, value in (spec.get("overhead") or {}).items()}
+    if kind == "limits":
+        overhead = {name: amount for name, amount in overhead.items() if name in needed}
+    return _added([needed, overhead])
+
+
+def of_containers(spec: Obj, kind: str) -> Usage:
     """The sum of containers and sidecars, or what the init containers need at their peak."""
     running = _added(_resources(container, kind) for container in spec.get("containers") or ())
     sidecars: Usage = {}
@@ -107,11 +116,7 @@ def _needed(spec: Obj, kind: str) -> Usage:
         peak = _highest(peak, now)
         if container.get("restartPolicy") == "Always":
             sidecars = now
-    overhead = {name: Amount.of(value) for name, value in (spec.get("overhead") or {}).items()}
-    needed = _highest(_added([running, sidecars]), peak)
-    if kind == "limits":
-        overhead = {name: amount for name, amount in overhead.items() if name in needed}
-    return _added([needed, overhead])
+    return _highest(_added([running, sidecars]), peak)
 
 
 def _resources(container: Obj, kind: str) -> Usage:
