@@ -39,7 +39,7 @@ def mounts_of(
     message.parent.mkdir(parents=True, exist_ok=True)
     message.touch()
     message.chmod(0o666)
-    return [*wanted, Mount(str(message), container.get("terminationMessagePath") or MESSAGE_PATH)]
+    return [*wanted, Mount(str(message), _absolute(container.get("terminationMessagePath") or MESSAGE_PATH))]
 
 
 def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variables: Mapping[str, str]) -> Mount:
@@ -53,11 +53,16 @@ def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variable
     source = sub_path(volume.path, below, f'volumeMount "{entry["name"]}" of container "{name}"')
     return Mount(
         str(source),
-        entry["mountPath"],
+        _absolute(entry["mountPath"]),
         volume.read_only or bool(entry.get("readOnly")),
         _PROPAGATION.get(entry.get("mountPropagation") or "", "rprivate"),
         volume.create and not below,
     )
+
+
+def _absolute(path: str) -> str:
+    """A relative path in a container begins at its root."""
+    return path if path.startswith("/") else f"/{path}"
 
 
 def _expanded(expression: str, variables: Mapping[str, str]) -> str:

@@ -350,6 +350,11 @@ def test_mounts_end_with_the_pods_files_and_the_message_file(tmp_path: Path) -> 
     assert Path(found[-1].source).stat().st_mode & 0o777 == 0o666
 
 
+def test_relative_paths_in_the_container_begin_at_its_root(tmp_path: Path) -> None:
+    spec = container(volumeMounts=[{"name": "v", "mountPath": "data/x"}], terminationMessagePath="why")
+    assert [mount.target for mount in mounts_of(spec, 0, tmp_path, {"v": Volume(tmp_path)}, {})] == ["/data/x", "/why"]
+
+
 def test_read_only_and_propagation(tmp_path: Path) -> None:
     found = mount_of({"readOnly": True, "mountPropagation": "HostToContainer"}, Volume(tmp_path), tmp_path)
     assert (found.read_only, found.propagation) == (True, "rslave")
