@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kubelite.errors import StatusError
 from kubelite.node.lifecycle import HookFailed, run_hook
 from kubelite.node.runtime import Container, EngineError
-from kubelite.node.view import Ending, container_of, field_path, sidecars
+from kubelite.node.view import Ending, container_of, field_path, regular_containers, sidecars
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
@@ -64,24 +64,12 @@ class GraceClock:
 
 async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
     """End everything that runs in the pod; returns when it is dead."""
-    order = [spec["name"] for spec in sidecars(pod)]
-    gone: dict[str, asyncio.Event] = {name: asyncio.Event() for name in order}
-    regulars_gone = asyncio.Event()
-    running = worker.records.running()
+    running = {container.name: container for container in worker.records.running()}
+    gone = {name: asyncio.Event() for name in running}
     async with asyncio.TaskGroup() as group:
-        regular = [
-            group.create_task(stop_container(worker, pod, c, "", deadline)) for c in running if c.name not in gone
-        ]
-        for container in running:
-            if container.name in gone:
-                turn = _turn(order, container.name, gone, regulars_gone)
-                group.create_task(_stop_sidecar(worker, pod, container, deadline, turn, gone[container.name]))
-        for name in set(gone) - {container.name for container in running}:
-            gone[name].set()
-        if regular:
-            await asyncio.wait(regular)
-        regulars_gone.set()
-        worker.signal.notify()
+        for container in running.values():
+            turn = [gone[name] for name in _before(pod, container.name) if name in gone]
+            group.create_task(_stop_in_turn(worker, pod, container, deadline, turn, gone[container.name]))
 
 
 async def stop_finished(worker: PodWorker, pod: Obj, ending: Ending | None) -> None:
@@ -93,12 +81,15 @@ async def stop_finished(worker: PodWorker, pod: Obj, ending: Ending | None) -> N
     worker.services.addresses.release(worker.uid)  # the status goes on saying which one it was
 
 
-def _turn(order: list[str], name: str, gone: dict[str, asyncio.Event], regulars: asyncio.Event) -> list[asyncio.Event]:
-    """Who must be gone before this sidecar: the regular containers and the sidecars that came after it."""
-    return [regulars, *(gone[later] for later in order[order.index(name) + 1 :])]
+def _before(pod: Obj, name: str) -> list[str]:
+    """Who must be gone before a sidecar: the regular containers and the sidecars that came after it."""
+    order = [spec["name"] for spec in sidecars(pod)]
+    if name not in order:
+        return []
+    return [*(spec["name"] for spec in regular_containers(pod)), *order[order.index(name) + 1 :]]
 
 
-async def _stop_sidecar(
+async def _stop_in_turn(
     worker: PodWorker,
     pod: Obj,
     container: Container,
@@ -119,7 +110,7 @@ async def stop_container(
     container: Container,
     message: str,
     deadline: Deadline,
-    turn: list[asyncio.Event] | None = None,
+    turn: Sequence[asyncio.Event] = (),
 ) -> None:
     """End one container; `message` is the Killing event's, by default upstream's."""
     services, path = worker.services, field_path(pod, container.name)
@@ -128,7 +119,7 @@ async def stop_container(
     graceful = deadline() > services.now()
     if graceful:
         await _pre_stop(worker, pod, container, deadline)
-        for event in turn or ():
+        for event in turn:
             await _until(worker, event.is_set, deadline)
         window = services.now() + SHUTDOWN_WINDOW
         await _persist(worker, container, container.stop_signal)

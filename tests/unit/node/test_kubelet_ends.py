@@ -101,6 +101,17 @@ async def test_sidecars_end_last_and_in_reverse(node: Node) -> None:
     assert ends == ["SIGTERM web", "SIGTERM two", "SIGTERM one"]
 
 
+async def test_sidecar_does_not_wait_for_an_init_container_to_end(node: Node) -> None:
+    node.runtime.deaf = {"init"}
+    node.create("web-0", initContainers=[container("side", restartPolicy="Always"), container("init")])
+    await node.until(lambda: "start init" in node.runtime.calls)
+    node.delete(grace=5)
+    await node.until(lambda: "SIGTERM side" in node.runtime.calls)
+    assert "SIGKILL init" not in node.runtime.calls
+    node.advance(6)
+    await node.gone()
+
+
 async def test_deleted_pod_does_not_wait_for_its_pull(node: Node) -> None:
     async def endless(*args: object) -> Image:
         await asyncio.sleep(3600)
