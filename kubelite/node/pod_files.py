@@ -38,7 +38,7 @@ def parse_resolver(text: str) -> Resolver:
     """The host's resolv.conf."""
     servers: list[str] = []
     searches: tuple[str, ...] = ()
-    options: tuple[str, ...] = ()
+    options: dict[str, str] = {}
     for line in text.splitlines():
         words = line.split("#")[0].split(";")[0].split()
         if len(words) < 2:
@@ -46,10 +46,10 @@ def parse_resolver(text: str) -> Resolver:
         if words[0] == "nameserver":
             servers.append(words[1])
         elif words[0] in ("search", "domain"):
-            searches = tuple(word for word in words[1:] if word != ".")
+            searches = tuple(word.removesuffix(".") for word in words[1:] if word != ".")
         elif words[0] == "options":
-            options = tuple(words[1:])
-    return Resolver(tuple(servers), searches, options)
+            options |= {_option_name(word): word for word in words[1:]}
+    return Resolver(tuple(servers), searches, tuple(options.values()))
 
 
 def resolver_of(pod: Obj, host: Resolver, cluster_dns: str, domain: str) -> Resolver:

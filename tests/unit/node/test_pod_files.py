@@ -52,8 +52,9 @@ def test_dns_config_adds_and_overrides() -> None:
 
 
 def test_resolv_conf_is_read_with_comments_and_junk() -> None:
-    text = "# x\nnameserver 1.1.1.1 # first\nnameserver\nsearch a b .\noptions ndots:1 rotate\n; nameserver 2.2.2.2\n"
+    text = "# x\nnameserver 1.1.1.1 # first\nnameserver\nsearch a b. .\noptions ndots:1 rotate\n; nameserver 2.2.2.2\n"
     assert parse_resolver(text) == Resolver(("1.1.1.1",), ("a", "b"), ("ndots:1", "rotate"))
+    assert parse_resolver(text + "options ndots:3 edns0\n").options == ("ndots:3", "rotate", "edns0")
 
 
 def test_hostname_is_the_pods_unless_given_and_fits_a_label() -> None:
