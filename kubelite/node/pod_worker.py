@@ -159,8 +159,9 @@ class PodWorker:
         return await self.tasks.interruptible(work)
 
     def begin_probes(self, pod: Obj, spec: Obj, container: Container, was: Health | None = None) -> None:
-        subject = Subject(pod, spec, container.id, self.address or self.services.host_address)
         services = self.services
+        age = (services.now() - container.started_at).total_seconds() if container.started_at else 0.0
+        subject = Subject(pod, spec, container.id, self.address or services.host_address, age)
         self._probers.begin(Prober(services.runtime, services.recorder, subject, self.wake, was))
 
     def container_started(self, container: Container) -> None:

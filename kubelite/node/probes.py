@@ -38,6 +38,7 @@ class Subject:
     container: Obj
     container_id: str
     address: str
+    age: float = 0.0  # seconds since it started
 
 
 class Probers:
@@ -82,6 +83,7 @@ class Prober:
         self._changed = changed
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._adopted = was is not None
+        self._started = asyncio.get_running_loop().time() - subject.age
         self.health = was or Health()
         if was is not None:
             self._begin(was)
@@ -118,7 +120,8 @@ class Prober:
             )
 
     async def _run(self, kind: str, probe: Obj) -> None:
-        await asyncio.sleep(probe.get("initialDelaySeconds") or 0)
+        age = asyncio.get_running_loop().time() - self._started
+        await asyncio.sleep(max((probe.get("initialDelaySeconds") or 0) - age, 0))
         if kind == "livenessProbe":
             await asyncio.sleep(min(LIVENESS_PAUSE, probe.get("periodSeconds") or 10))
         elif not self._adopted and await self._eagerly(kind, probe):

@@ -10,6 +10,7 @@ from kubelite.node.runtime import SANDBOX
 from kubelite.objects import meta
 from tests.unit.conftest import Clock
 from tests.unit.node.fake_node import Node
+from tests.unit.node.pods import container
 
 PULLED = ("Pulled", 'Container image "httpd:2.4" already present on machine')
 
@@ -89,6 +90,15 @@ async def test_restarted_kubelet_adopts_and_removes_what_is_nobodys(node: Node) 
     assert {c.pod_name for c in node.runtime.found.values()} == {"web-0"}
     directories = {path.name for path in node.registry.settings.pods.iterdir()}
     assert directories == {meta.uid(node.pod() or {})}
+
+
+async def test_restarted_kubelet_counts_a_probes_delay_from_the_containers_start(node: Node) -> None:
+    probe = {"exec": {"command": ["check"]}, "initialDelaySeconds": 3600}
+    node.create("web-0", container(readinessProbe=probe))
+    await node.until(lambda: node.status().get("phase") == "Running")
+    node.advance(3600)
+    await node.restart()
+    await node.ready()
 
 
 async def test_pod_whose_containers_were_removed_comes_back_with_its_address(node: Node) -> None:
