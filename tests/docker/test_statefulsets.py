@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kubelite.objects import meta
@@ -29,6 +30,20 @@ REVISION = "controller-revision-hash"
 
 def stateful_set(name: str = "web", replicas: int = 2, **spec: Any) -> str:
     return workload("StatefulSet", name, serviceName=name, replicas=replicas, **spec)
+
+
+def with_claims(**policy: str) -> Obj:
+    """What a set with the claim `data` and this retention policy has in its spec."""
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    return {
+        "persistentVolumeClaimRetentionPolicy": policy,
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": asked}],
+        "container": {"volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+    }
+
+
+def claims_of(kubelite: Namespace) -> World:
+    return {meta.name(claim): claim for claim in kubelite.list("persistentvolumeclaims")}
 
 
 def rolling(**parameters: int) -> Obj:
@@ -167,6 +182,41 @@ def test_next_pod_waits_until_the_one_before_is_available(kubelite: Namespace) -
         kubelite.kubectl("patch", "statefulset", "web", "-p", f'{{"spec":{{"minReadySeconds":{seconds}}}}}')
         until_available(available)
 
+    old = kubelite.get("statefulsets", "web")["status"]["updateRevision"]
+    kubelite.kubectl("set", "env", "statefulset/web", "VERSION=2")
+    recording.until(lambda world: world["web"]["status"]["updateRevision"] != old)
+    seen = recording.until(lambda world: is_settled(world["web"]["status"]))
+    told = list(dict.fromkeys(counts(change.object) for change in seen))
+    assert [it for it in ROLL_OUT_OF_TWO if it in told] == told
+    assert {(2, 2, 0, 1), (2, 2, 2, 2)} <= {*told}
+
+
+# replicas, ready, current, updated; a pod on its way out is neither current nor updated.
+ROLL_OUT_OF_TWO = (
+    *((2, 2, 1, 0), (2, 1, 1, 0), (1, 1, 1, 0), (2, 1, 1, 1), (2, 2, 1, 1)),
+    *((2, 2, 0, 1), (2, 1, 0, 1), (1, 1, 0, 1), (2, 1, 0, 2), (2, 2, 2, 2)),
+)
+
+
+def is_settled(status: Obj) -> bool:
+    return bool(status["currentRevision"] == status["updateRevision"])
+
+
+def test_pod_that_does_not_stop_keeps_its_name_until_it_is_forced_away(kubelite: Namespace) -> None:
+    kubelite.apply(stateful_set(replicas=1, pod={"terminationGracePeriodSeconds": 3600}, container=DEAF))
+    kubelite.wait("statefulsets", "web")
+    before = pods(kubelite)
+    kubelite.kubectl("delete", "pod", "web-0", "--wait=false")
+    leaving = kubelite.wait("statefulsets", "web", lambda found: counts(found)[2:] == (0, 0))
+    assert counts(leaving)[0] == 1
+    assert uids(pods(kubelite)) == uids(before)
+    kubelite.kubectl("delete", "pod", "web-0", "--force", "--grace-period=0")
+    replaced(kubelite, before, "web-0")
+    settled(kubelite, 1, 1, 1, 1)
+
+
+DEAF = {"command": ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]}
+
 
 def test_unready_pod_halts_what_comes_after_it_and_pods_go_one_by_one(kubelite: Namespace) -> None:
     is_up = "test $(hostname) != web-0 || test -e /tmp/up"
@@ -199,19 +249,9 @@ def test_claims_go_as_the_retention_policy_says(kubelite: Namespace) -> None:
             stateful_set(
                 name,
                 podManagementPolicy="Parallel",
-                persistentVolumeClaimRetentionPolicy={"whenScaled": scaled, "whenDeleted": deleted},
-                volumeClaimTemplates=[
-                    {
-                        "metadata": {"name": "data"},
-                        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
-                    }
-                ],
-                container={"volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+                **with_claims(whenScaled=scaled, whenDeleted=deleted),
             )
         )
-
-    def claims() -> list[str]:
-        return sorted(meta.name(claim) for claim in kubelite.list("persistentvolumeclaims"))
 
     def directories(prefix: str = "") -> list[str]:
         found = kubelite.volumes.glob(f"{prefix}{kubelite.namespace}-data-*")
@@ -219,22 +259,36 @@ def test_claims_go_as_the_retention_policy_says(kubelite: Namespace) -> None:
 
     for name in ("scaled", "deleted"):
         kubelite.wait("statefulsets", name)
-    assert claims() == ["data-deleted-0", "data-deleted-1", "data-scaled-0", "data-scaled-1"]
+    assert sorted(claims_of(kubelite)) == ["data-deleted-0", "data-deleted-1", "data-scaled-0", "data-scaled-1"]
     before = uids(pods(kubelite))
     kubelite.kubectl("scale", "statefulset/scaled", "--replicas=1")
     kubelite.wait("persistentvolumeclaims", "data-scaled-1", "deleted")
     assert uids(pods(kubelite)) == {name: uid for name, uid in before.items() if name != "scaled-1"}
     kubelite.kubectl("scale", "statefulset/deleted", "--replicas=1")
     kubelite.wait("pods", "deleted-1", "deleted")
-    assert claims() == ["data-deleted-0", "data-deleted-1", "data-scaled-0"]
+    assert sorted(claims_of(kubelite)) == ["data-deleted-0", "data-deleted-1", "data-scaled-0"]
 
+    own_by_another(kubelite, "data-deleted-1")
+    kubelite.kubectl("scale", "statefulset/deleted", "--replicas=2")
+    kubelite.wait("statefulsets", "deleted")
+    told = [event for event in kubelite.list("events") if event["reason"] == "ConflictingController"]
+    assert {event["message"].split()[1] for event in told} == {"data-deleted-1"}
     kubelite.kubectl("delete", "statefulset", "scaled", "deleted")
-    for name in ("deleted-0", "deleted-1"):
-        kubelite.wait("persistentvolumeclaims", f"data-{name}", "deleted")
-    kubelite.wait("pods", "scaled-0", "deleted")
-    assert claims() == ["data-scaled-0"]
-    eventually(lambda: directories() == ["scaled-0"], told=directories)
-    assert directories("archived-") == ["deleted-0", "deleted-1", "scaled-1"]
+    kubelite.wait("persistentvolumeclaims", "data-deleted-0", "deleted")
+    for name in ("scaled-0", "deleted-1"):
+        kubelite.wait("pods", name, "deleted")
+    assert sorted(claims_of(kubelite)) == ["data-deleted-1", "data-scaled-0"]
+    eventually(lambda: directories() == ["deleted-1", "scaled-0"], told=directories)
+    assert directories("archived-") == ["deleted-0", "scaled-1"]
+
+
+def own_by_another(kubelite: Namespace, claim: str) -> None:
+    """Give the claim a controller that is no StatefulSet."""
+    kubelite.kubectl("create", "configmap", "other")
+    owner = kubelite.get("configmaps", "other")
+    ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": meta.uid(owner), "controller": True}
+    patch = json.dumps({"metadata": {"ownerReferences": [ref]}})
+    kubelite.kubectl("patch", "persistentvolumeclaim", claim, "--type=merge", "-p", patch)
 
 
 def test_broken_revision_blocks_its_own_repair_until_its_pod_is_deleted(kubelite: Namespace) -> None:
@@ -266,20 +320,24 @@ def waits_for(pod: Obj) -> str:
 
 
 def test_orphans_are_adopted_strangers_let_go_and_failed_pods_replaced(kubelite: Namespace) -> None:
-    manifest = stateful_set()
+    manifest = stateful_set(**with_claims(whenDeleted="Delete"))
     kubelite.apply(manifest)
-    revision = kubelite.wait("statefulsets", "web")["status"]["updateRevision"]
-    before = pods(kubelite)
+    former = kubelite.wait("statefulsets", "web")
+    before, claims = pods(kubelite), uids(claims_of(kubelite))
+    assert all(meta.is_controlled_by(claim, former) for claim in claims_of(kubelite).values())
     kubelite.kubectl("delete", "statefulset", "web", "--cascade=orphan")
     orphans = pods(kubelite)
     assert uids(orphans) == uids(before)
-    assert [meta.owner_references(pod) for pod in orphans.values()] == [[], []]
+    left = [*orphans.values(), *claims_of(kubelite).values()]
+    assert [meta.owner_references(obj) for obj in left] == [[]] * 4
     kubelite.apply(manifest)
     owner = kubelite.wait("statefulsets", "web")
     adopted = pods(kubelite)
     assert uids(adopted) == uids(before)
     assert all(meta.is_controlled_by(pod, owner) for pod in adopted.values())
-    assert history(kubelite) == {1: revision}
+    eventually(lambda: all(meta.is_controlled_by(claim, owner) for claim in claims_of(kubelite).values()))
+    assert uids(claims_of(kubelite)) == claims
+    assert history(kubelite) == {1: former["status"]["updateRevision"]}
 
     kubelite.kubectl("label", "pod", "web-1", "app=other", "--overwrite")
     kubelite.wait("pods", "web-1", lambda pod: not meta.owner_references(pod))
@@ -288,6 +346,8 @@ def test_orphans_are_adopted_strangers_let_go_and_failed_pods_replaced(kubelite:
     assert meta.uid(again) == meta.uid(before["web-1"])
     kubelite.kubectl("label", "pod", "web-1", "app=other", "--overwrite")
     kubelite.wait("pods", "web-1", lambda pod: not meta.owner_references(pod))
+    settled(kubelite, 1, 1, 1, 1)
+    assert meta.uid(pods(kubelite)["web-1"]) == meta.uid(before["web-1"]), "its name is taken"
     kubelite.kubectl("delete", "pod", "web-1")
     replaced(kubelite, before, "web-1")
 
