@@ -20,7 +20,7 @@ def container(name: str, script: str = ":", **fields: Any) -> Obj:
 
 def create(kubelite: Namespace, name: str, *containers: Obj, annotations: Obj | None = None, **spec: Any) -> None:
     whole = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **spec}
-    metadata = {"name": name, "labels": {"app": name}, "annotations": annotations or {}}
+    metadata = {"name": name, "labels": {"app": name[:63]}, "annotations": annotations or {}}
     kubelite.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": whole}))
 
 

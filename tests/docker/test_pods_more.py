@@ -260,27 +260,6 @@ def test_pod_past_its_deadline_fails(kubelite: Namespace) -> None:
     assert "terminated" in _first(found)["state"]
 
 
-def test_resolver_is_as_the_manifest_has_it(kubelite: Namespace) -> None:
-    config = {"nameservers": ["9.9.9.9"], "searches": ["a.b"], "options": [{"name": "ndots", "value": "2"}]}
-    create(
-        kubelite,
-        pod(
-            "resolver",
-            dnsPolicy="None",
-            dnsConfig=config,
-            hostname="db",
-            subdomain="headless",
-            setHostnameAsFQDN=True,
-            hostAliases=[{"ip": "1.2.3.4", "hostnames": ["one", "two"]}],
-        ),
-    )
-    kubelite.wait("pods", "resolver")
-    full = f"db.headless.{kubelite.namespace}.svc.cluster.local"
-    assert kubelite.exec("resolver", "cat", "/etc/resolv.conf") == "search a.b\nnameserver 9.9.9.9\noptions ndots:2\n"
-    assert kubelite.exec("resolver", "hostname") == f"{full}\n"
-    assert "1.2.3.4\tone\ttwo" in kubelite.exec("resolver", "cat", "/etc/hosts")
-
-
 def _first(found: Obj) -> Obj:
     return dict((found["status"].get("containerStatuses") or [{}])[0])
 

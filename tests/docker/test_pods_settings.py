@@ -185,6 +185,8 @@ def test_pod_has_its_names_its_limits_and_a_token_of_its_own(kubelite: Namespace
     assert (claims["aud"], claims["exp"] - claims["iat"]) == (["vault"], 600)
     assert claims["kubernetes.io"]["pod"] == {"name": "guarded", "uid": meta.uid(pod)}
     assert [reviewed(kubelite, content, audience) for audience in ("vault", "other")] == [True, False]
+    kubelite.kubectl("delete", "pod", "guarded", "--now")
+    assert not reviewed(kubelite, content, "vault")
 
     length = len(full) + 38
     eventually(lambda: any(f"is too long (64 characters is the max, {length}" in e for e in told(kubelite, "endless")))
