@@ -14,6 +14,10 @@ def go_labels(labels: Mapping[str, str] | None) -> msgspec.Raw:
     return _raw(_labels(labels))
 
 
+def go_strings(texts: Iterable[str] | None) -> msgspec.Raw:
+    return _raw(_strings(texts))
+
+
 def go_selector(selector: Obj | None) -> msgspec.Raw | None:
     """A label selector, as the pointed-to struct."""
     if selector is None:

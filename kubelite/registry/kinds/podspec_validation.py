@@ -8,6 +8,7 @@ from __future__ import annotations
 from kubelite.errors import forbidden_field, invalid_value, required
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
+from kubelite.registry.kinds.go_notation import go_strings
 from kubelite.registry.kinds.podspec_containers import (
     Surroundings,
     containers,
@@ -109,15 +110,15 @@ def _dns_config(path: str, spec: Obj) -> Errors:
     servers, searches = config.get("nameservers") or [], config.get("searches") or []
     if len(servers) > _MAX_NAMESERVERS:
         text = f"must not have more than {_MAX_NAMESERVERS} nameservers"
-        errors.append(invalid_value(f"{path}.nameservers", servers, text))
+        errors.append(invalid_value(f"{path}.nameservers", go_strings(servers), text))
     for index, address in enumerate(servers):
         errors += validation.values(f"{path}.nameservers[{index}]", address, validation.ip_address(address))
     if len(searches) > _MAX_SEARCHES:
         text = f"must not have more than {_MAX_SEARCHES} search paths"
-        errors.append(invalid_value(f"{path}.searches", searches, text))
+        errors.append(invalid_value(f"{path}.searches", go_strings(searches), text))
     if len(" ".join(searches)) > _MAX_SEARCH_CHARACTERS:
         text = f"must not have more than {_MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list"
-        errors.append(invalid_value(f"{path}.searches", searches, text))
+        errors.append(invalid_value(f"{path}.searches", go_strings(searches), text))
     for index, search in enumerate(searches):
         name = search.removesuffix(".")
         errors += validation.values(f"{path}.searches[{index}]", name, validation.dns_subdomain(name))

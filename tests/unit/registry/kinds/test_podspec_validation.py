@@ -36,6 +36,15 @@ FIELDS = [
         pod(dnsConfig={"nameservers": ["one"]}),
         [f'spec.dnsConfig.nameservers[0]: Invalid value: "one": {IP}'],
     ),
+    (
+        pod(dnsConfig={"nameservers": ["1.1.1.1"] * 4, "options": [{"value": "x"}]}),
+        [
+            'spec.dnsConfig.nameservers: Invalid value: []string{"1.1.1.1", "1.1.1.1", "1.1.1.1", "1.1.1.1"}: '
+            "must not have more than 3 nameservers",
+            "spec.dnsConfig.options[0]: Required value: must not be empty",
+        ],
+    ),
+    (pod(dnsConfig={"searches": ["a."] * 32}), []),
     (pod(hostname="A"), [f'spec.hostname: Invalid value: "A": {LABEL}']),
     (pod(subdomain="a.b"), ['spec.subdomain: Invalid value: "a.b": must not contain dots']),
     (pod(hostAliases=[{"ip": "x"}]), [f'spec.hostAliases[0].ip: Invalid value: "x": {IP}']),
@@ -81,3 +90,19 @@ def test_template_may_hold_blank_images_but_no_ephemeral_containers() -> None:
     assert errors[1:] == [
         "spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template"
     ]
+
+
+@pytest.mark.parametrize(
+    ("searches", "told"),
+    [
+        (["a"] * 33, "must not have more than 32 search paths"),
+        (
+            ["a" * 60 + "." + "b" * 60] * 17,
+            "must not have more than 2048 characters (including spaces) in the search list",
+        ),
+    ],
+)
+def test_search_list_has_its_limits(searches: list[str], told: str) -> None:
+    (error,) = errors_of(pod(dnsConfig={"searches": searches}))
+    assert error.startswith('spec.dnsConfig.searches: Invalid value: []string{"a')
+    assert error.endswith(told)
