@@ -176,6 +176,7 @@ class Cluster:
 
         provisioner = recorder(f"fuseim.pri/ifs_{settings.node_name}")
         volumes = recorder("persistentvolume-controller")
+        remove = partial(remove_tree, self._client, self._images.kubelite)
         return [
             Scheduler(registry, recorder("default-scheduler")),
             StatefulSetController(registry, recorder("statefulset-controller")),
@@ -197,10 +198,8 @@ class Cluster:
             ClaimProtection(registry, volumes),
             VolumeProtection(registry, volumes),
             Provisioner(registry, provisioner, settings.volumes, str(settings.gateway)),
-            Reclaimer(
-                registry, provisioner, settings.volumes, partial(remove_tree, self._client, self._images.kubelite)
-            ),
-            HandMadeReclaimer(registry, volumes),
+            Reclaimer(registry, provisioner, settings.volumes, remove),
+            HandMadeReclaimer(registry, volumes, remove),
             Expander(registry, recorder(Expander.name)),
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),

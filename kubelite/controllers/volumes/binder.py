@@ -250,13 +250,7 @@ class VolumeController(Controller):
         if meta.annotations(volume).get(PROVISIONED_BY) and policy == "Delete":
             self._set_phase(volume, "Released")
             return
-        new = meta.copy(volume)
-        if BOUND_BY_CONTROLLER in meta.annotations(volume):
-            del new["metadata"]["annotations"][BOUND_BY_CONTROLLER]
-            del new["spec"]["claimRef"]
-        else:
-            del new["spec"]["claimRef"]["uid"]
-        self._set_phase(self.client.update("persistentvolumes", new), "Available")
+        self._set_phase(self.client.update("persistentvolumes", matching.unbound(volume)), "Available")
 
     def _set_phase(self, volume: Obj, phase: str) -> None:
         now = (volume.get("status") or {}).get("phase")

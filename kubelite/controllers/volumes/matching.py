@@ -42,6 +42,17 @@ def reserved(volume: Obj, claim: Obj) -> Obj:
     return new
 
 
+def unbound(volume: Obj) -> Obj:
+    """The volume free again, or, where its maker named the claim, waiting for one of the name."""
+    new = meta.copy(volume)
+    if BOUND_BY_CONTROLLER in meta.annotations(volume):
+        del new["metadata"]["annotations"][BOUND_BY_CONTROLLER]
+        del new["spec"]["claimRef"]
+    else:
+        new["spec"]["claimRef"].pop("uid", None)
+    return new
+
+
 def mismatch(volume: Obj, claim: Obj) -> str:
     """Why the volume that the claim asks for by name can't serve it; empty when it can."""
     if meta.is_terminating(volume):

@@ -117,7 +117,7 @@ def test_provisioners_that_would_be_part_of_the_control_plane_are_not_there(
             "host_path deleter only supports /tmp/.+ but received provided /srv/data",
         ),
         (
-            {"persistentVolumeReclaimPolicy": "Recycle"},
+            {"persistentVolumeReclaimPolicy": "Recycle", "hostPath": None, "nfs": {"server": "s", "path": "/x"}},
             "VolumeFailedRecycle",
             "No recycler plugin found for the volume!",
         ),
@@ -132,11 +132,42 @@ def test_a_hand_made_volume_that_nobody_can_reclaim_fails(
     controllers.settle()
     registry.delete("persistentvolumeclaims", "default", "data")
     controllers.settle()
-    HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    asyncio.run(HandMadeReclaimer(registry, recorded).reconcile((None, "pv")))
     controllers.settle()
     status = registry.get("persistentvolumes", None, "pv")["status"]
     assert (status["phase"], status["message"]) == ("Failed", message)
     assert (reason, message) in recorded.events
+
+
+def test_a_recycled_volume_is_emptied_and_free_again(
+    registry: Registry, controllers: Controllers, recorded: Recorded, tmp_path: Path
+) -> None:
+    directory, elsewhere = tmp_path / "pv", tmp_path / "elsewhere"
+    for path in (directory / "below", elsewhere):
+        path.mkdir(parents=True)
+        (path / "file").touch()
+    (directory / ".hidden").touch()
+    (directory / "link").symlink_to(elsewhere)
+    volume(registry, "pv", persistentVolumeReclaimPolicy="Recycle", hostPath={"path": str(directory)})
+    controllers.settle()
+    claim(registry, storageClassName="")
+    controllers.settle()
+    spec = {"containers": [{"name": "c", "image": "i"}]}
+    spec["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    registry.create("pods", {"metadata": {"name": "web", "namespace": "default"}, "spec": spec})
+    registry.delete("persistentvolumeclaims", "default", "data")
+    controllers.settle()
+    reclaimer = HandMadeReclaimer(registry, recorded)
+    assert asyncio.run(reclaimer.reconcile((None, "pv"))) == 15
+    assert recorded.events[-1] == ("VolumeFailedRecycle", "Volume is used by pods: default/web")
+    assert (directory / ".hidden").exists()
+    registry.delete("pods", "default", "web", grace=0)
+    asyncio.run(reclaimer.reconcile((None, "pv")))
+    assert recorded.events[-1] == ("VolumeRecycled", "Volume recycled")
+    assert list(directory.iterdir()) == []
+    assert (elsewhere / "file").exists()
+    freed = registry.get("persistentvolumes", None, "pv")
+    assert (freed["status"]["phase"], freed["spec"].get("claimRef")) == ("Available", None)
 
 
 def test_a_drivers_volume_is_the_drivers_to_delete(
@@ -148,7 +179,7 @@ def test_a_drivers_volume_is_the_drivers_to_delete(
     controllers.settle()
     registry.delete("persistentvolumeclaims", "default", "data")
     controllers.settle()
-    HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    asyncio.run(HandMadeReclaimer(registry, recorded).reconcile((None, "pv")))
     assert registry.get("persistentvolumes", None, "pv")["status"]["phase"] == "Released"
 
 
@@ -161,7 +192,7 @@ def test_a_hand_made_volume_of_tmp_goes_and_its_directory_stays(
     controllers.settle()
     registry.delete("persistentvolumeclaims", "default", "data")
     controllers.settle()
-    HandMadeReclaimer(registry, recorded).reconcile((None, "pv"))
+    asyncio.run(HandMadeReclaimer(registry, recorded).reconcile((None, "pv")))
     controllers.settle()
     assert registry.list("persistentvolumes") == []
 
