@@ -61,9 +61,8 @@ class Authenticator:
         return _impersonated(request) or user
 
     def _authenticated(self, request: web.Request) -> User:
-        header = request.headers.get("Authorization", "")
-        if header.startswith("Bearer "):
-            return self._of_token(header.removeprefix("Bearer ").strip())
+        if token := _bearer_token(request.headers.get("Authorization", "")):
+            return self._of_token(token)
         if token := _websocket_token(request.headers.get("Sec-WebSocket-Protocol", "")):
             return self._of_token(token)
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
@@ -137,6 +136,12 @@ def _impersonated(request: web.Request) -> User | None:
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
     everybody = "system:unauthenticated" if name == "system:anonymous" else "system:authenticated"
     return User(name, tuple(dict.fromkeys((*groups, everybody))), uid, extra)
+
+
+def _bearer_token(header: str) -> str:
+    """The scheme in any case, as Python's client writes it in lower case; after apiserver's `request/bearertoken`."""
+    scheme, _, token = header.strip().partition(" ")
+    return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 
 
 def _websocket_token(protocols: str) -> str:

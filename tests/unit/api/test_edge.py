@@ -132,6 +132,13 @@ async def test_bad_tokens_are_refused(call: Caller, token: str) -> None:
     assert (await call.get(MAPS, Authorization=f"Bearer {token}")).status == 401
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER"])
+async def test_scheme_of_a_token_is_in_any_case(call: Caller, scheme: str) -> None:
+    token = call.headers["Authorization"].removeprefix("Bearer ")
+    assert (await call.get(MAPS, Authorization=f"{scheme} {token}")).status == 200
+    assert (await call.get(MAPS, Authorization=f"Basic {token}")).status == 401
+
+
 async def test_tokens_die_with_their_account(call: Caller, registry: Registry) -> None:
     registry.delete("serviceaccounts", "default", "default")
     assert (await call.get(MAPS)).status == 401
