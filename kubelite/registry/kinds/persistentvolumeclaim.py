@@ -22,6 +22,7 @@ from kubelite.registry.kinds.persistentvolume import (
     volume_mode_errors,
     with_finalizer,
 )
+from kubelite.registry.kinds.podspec_warnings import fractional_bytes
 from kubelite.registry.kinds.storageclass import default_class
 from kubelite.registry.printing import UNSET, age
 
@@ -220,6 +221,6 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     validate=_validate,
     fields={"name": meta.name},
     initial_status=lambda claim: {"phase": "Pending"},
-    warnings=class_annotation_warnings,
+    warnings=lambda claim: [*class_annotation_warnings(claim), *fractional_bytes("spec", claim["spec"], "storage")],
     returns_deleted=True,
 )

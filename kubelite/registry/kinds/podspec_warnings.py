@@ -138,11 +138,7 @@ def _profiles(path: str, spec: Obj, container: Obj, annotations: Obj) -> Iterato
 
 def _container(path: str, container: Obj) -> Iterator[str]:
     for name in _IN_BYTES:
-        for bound in ("limits", "requests"):
-            value = ((container.get("resources") or {}).get(bound) or {}).get(name)
-            if value is not None and quantities.to_milli(value) % 1000:
-                at = f"{path}.resources.{bound}[{name}]"
-                yield f'{at}: fractional byte value "{value}" is invalid, must be an integer'
+        yield from fractional_bytes(path, container, name)
     seen = set()
     for index, variable in enumerate(container.get("env") or ()):
         name, value = variable.get("name"), variable.get("value") or ""
@@ -150,6 +146,15 @@ def _container(path: str, container: Obj) -> Iterator[str]:
         if name in seen and not extends:
             yield f'{path}.env[{index}]: hides previous definition of "{name}", which may be dropped when using apply'
         seen.add(name)
+
+
+def fractional_bytes(path: str, holder: Obj, name: str) -> Iterator[str]:
+    """The amounts of a container's or a claim's resource `name` that aren't whole bytes."""
+    for bound in ("limits", "requests"):
+        value = ((holder.get("resources") or {}).get(bound) or {}).get(name)
+        if value is not None and quantities.to_milli(value) % 1000:
+            at = f"{path}.resources.{bound}[{name}]"
+            yield f'{at}: fractional byte value "{value}" is invalid, must be an integer'
 
 
 def _ports(path: str, spec: Obj) -> Iterator[str]:

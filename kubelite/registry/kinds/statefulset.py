@@ -15,7 +15,7 @@ from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import within
 from kubelite.registry.kinds.podspec_validation import template_spec
 from kubelite.registry.kinds.podspec_volumes import claim_template
-from kubelite.registry.kinds.podspec_warnings import template_warnings
+from kubelite.registry.kinds.podspec_warnings import fractional_bytes, template_warnings
 from kubelite.registry.kinds.workload import (
     CONTAINER_COLUMNS,
     amount,
@@ -127,10 +127,15 @@ def _fixed(spec: Obj) -> Obj:
 
 
 def _warnings(workload: Obj) -> list[str]:
-    limit = workload["spec"].get("revisionHistoryLimit")
-    text = "a negative value retains all historical revisions; a value >= 0 is recommended"
-    own = [f"spec.revisionHistoryLimit: {text}"] if limit is not None and limit < 0 else []
-    return template_warnings(workload["spec"]["template"]) + own
+    spec = workload["spec"]
+    found = template_warnings(spec["template"])
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        found += fractional_bytes(f"spec.volumeClaimTemplates[{index}]", claim["spec"], "storage")
+    limit = spec.get("revisionHistoryLimit")
+    if limit is not None and limit < 0:
+        text = "a negative value retains all historical revisions; a value >= 0 is recommended"
+        found.append(f"spec.revisionHistoryLimit: {text}")
+    return found
 
 
 def _row(workload: Obj, now: datetime) -> list[Any]:

@@ -207,3 +207,12 @@ def test_negative_history_is_warned_about() -> None:
     assert STATEFUL_SET.warnings(stateful_set(revisionHistoryLimit=-1)) == [
         "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
     ]
+
+
+def test_claims_of_a_part_of_a_byte_are_warned_about() -> None:
+    assert STATEFUL_SET.warnings is not None
+    claim = CLAIM | {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1500m"}}}}
+    assert STATEFUL_SET.warnings(stateful_set(volumeClaimTemplates=[claim])) == [
+        "spec.volumeClaimTemplates[0].resources.requests[storage]: "
+        'fractional byte value "1500m" is invalid, must be an integer'
+    ]
