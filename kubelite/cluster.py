@@ -59,6 +59,7 @@ from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
 from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
 from kubelite.controllers.volumes.resizer import Expander, Resizer
 from kubelite.net.ipam import Allocator
+from kubelite.node.csi_node import register_csi_node
 from kubelite.node.docker_files import remove_tree
 from kubelite.node.docker_network import ensure_network
 from kubelite.node.docker_runtime import DockerRuntime
@@ -290,9 +291,9 @@ class Cluster:
             await self._listen(runner, str(self._settings.gateway))
         except OSError as error:
             log.warning("pods can't reach the API at %s: %s", self._settings.gateway, error)
-        register_node(
-            self.registry, self._settings, await self._runtime.info(), KUBERNETES_VERSION, self.registry.now()
-        )
+        info = await self._runtime.info()
+        node = register_node(self.registry, self._settings, info, KUBERNETES_VERSION, self.registry.now())
+        register_csi_node(self.registry, node)
 
     # readiness
 
