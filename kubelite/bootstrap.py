@@ -18,6 +18,12 @@ from kubelite.registry.kinds.componentstatus import components
 STORAGE_CLASS = "managed-nfs-storage"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _API_PORTS = [{"name": "https", "port": 443, "protocol": "TCP"}]
+_CLUSTER_ADMIN = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+_MASTERS = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}
+_EVERYTHING = [
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+    {"nonResourceURLs": ["*"], "verbs": ["*"]},
+]
 
 
 def initial_objects(settings: Settings) -> Iterator[tuple[str, Obj]]:
@@ -29,11 +35,22 @@ def initial_objects(settings: Settings) -> Iterator[tuple[str, Obj]]:
     for name, value in (("system-node-critical", 2000001000), ("system-cluster-critical", 2000000000)):
         yield "priorityclasses", {"metadata": {"name": name}, "value": value}
     yield "storageclasses", _storage_class()
+    yield "clusterroles", {"metadata": _default_role(), "rules": _EVERYTHING}
+    yield "clusterrolebindings", {"metadata": _default_role(), "roleRef": _CLUSTER_ADMIN, "subjects": [_MASTERS]}
     for component in components():
         yield "componentstatuses", component
     yield "services", _api_service(settings)
     yield "endpoints", _api_endpoints(settings)
     yield "endpointslices", _api_slice(settings)
+
+
+def _default_role() -> Obj:
+    """What upstream's RBAC reconciles says so; others of its default roles aren't there, as nobody is refused anything."""
+    return {
+        "name": _CLUSTER_ADMIN["name"],
+        "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+        "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+    }
 
 
 def _storage_class() -> Obj:

@@ -1,4 +1,4 @@
-"""Tests marked `every_version` run with every kubectl of the machine, the others with the oldest and the newest.
+"""Tests marked `every_version` run with every kubectl of the machine, `newest_version` with that, others with two.
 
 Marked is what clients do in different ways; the rest is the server's work, however it is asked. HOME is fresh each time.
 
@@ -26,8 +26,9 @@ SHARED = Path(__file__).with_name("shared.yaml")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kubectl" in metafunc.fixturenames:
         newest, oldest = kubectls.newest(), kubectls.found()[0]
-        every = metafunc.definition.get_closest_marker("every_version")
-        programs = kubectls.found() if every else dict.fromkeys((oldest, newest))
+        marked = {mark.name for mark in metafunc.definition.iter_markers()}
+        programs = dict.fromkeys([newest] if "newest_version" in marked else [oldest, newest])
+        programs |= dict.fromkeys(kubectls.found() if "every_version" in marked else [])
         metafunc.parametrize("kubectl", programs, ids=[program.label for program in programs])
 
 

@@ -22,6 +22,7 @@ from tests.kubectls import Kubectl
 
 SECONDS = 60.0
 every_version = pytest.mark.every_version
+newest_version = pytest.mark.newest_version
 Completed = subprocess.CompletedProcess[str]
 
 
@@ -102,6 +103,24 @@ class Shell:
     def typed(self, line: str, typed: str = "", size: tuple[int, int] = (24, 80)) -> terminal.Answer:
         """On a terminal."""
         return terminal.run([self._program, *shlex.split(line)], self.environment, typed, size)
+
+    def talks(self, script: str, restart: str = "Always") -> None:
+        """A pod of that name runs the script."""
+        manifest = f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: talks}}
+spec:
+  restartPolicy: {restart}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: kubelite/tools:latest
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, "{script}"]
+"""
+        self.ok("apply -f -", input=manifest)
+        self.view.wait("pods", "talks")
 
     def file(self, name: str, content: str) -> str:
         path = self.directory / name

@@ -72,20 +72,7 @@ def test_exec_refusals(shared: Shell) -> None:
 
 @every_version
 def test_attach_shows_what_is_written_from_now_on(shell: Shell) -> None:
-    manifest = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: talks}
-spec:
-  terminationGracePeriodSeconds: 0
-  containers:
-  - name: main
-    image: kubelite/tools:latest
-    imagePullPolicy: IfNotPresent
-    command: [sh, -c, "while sleep 0.1; do echo tick; done"]
-"""
-    shell.ok("apply -f -", input=manifest)
-    shell.view.wait("pods", "talks")
+    shell.talks("while sleep 0.1; do echo tick; done")
     with shell.stream("attach talks") as stream:
         stream.until("^tick$")
 

@@ -1,10 +1,8 @@
-"""`kubectl get` in its formats, watches, `describe`, `events`."""
+"""`kubectl get` in its formats, watches, `events`."""
 
 from __future__ import annotations
 
 import json
-
-import pytest
 
 from tests.kubectl.shell import Shell, every_version
 
@@ -111,37 +109,6 @@ def test_watch_of_events_and_one_object(shell: Shell) -> None:
         shell.ok("delete configmap c")
         stream.until("DELETED 2")
     assert len(stream.seen) == 3
-
-
-DESCRIBED = {
-    "pod web-0": ["Controlled By:  StatefulSet/web", "ClaimName:  data-web-0", "Started container httpd"],
-    "statefulset web": ["Replicas:           2 desired | 2 total", "SuccessfulCreate"],
-    "deployment hello": ["1 desired | 1 updated | 1 total | 1 available | 0 unavailable", "ScalingReplicaSet"],
-    "replicaset -l app=hello": ["Controlled By:  Deployment/hello"],
-    "service web": ["Selector: app=web", "Endpoints:"],
-    "endpoints web": ["http  80    TCP"],
-    "endpointslices -l kubernetes.io/service-name=web": ["AddressType:  IPv4"],
-    "pvc data-web-0": ["Status: Bound", "Used By: web-0"],
-    "pv": ["Reclaim Policy: Delete", "Status: Bound"],
-    "sc": ["Provisioner: fuseim.pri/ifs"],
-    "node": ["Conditions:", "Non-terminated Pods:", "web-0"],
-    "namespace default": ["Status: Active"],
-    "configmap settings": ["colour:", "blue"],
-    "secret password": ["word: 4 bytes"],
-    "serviceaccount default": ["Name: default"],
-    "controllerrevision": ["Kind: StatefulSet"],
-}
-
-
-@every_version
-@pytest.mark.parametrize("target", DESCRIBED, ids=lambda text: text.split()[0])
-def test_describe(shared: Shell, target: str) -> None:
-    if target.startswith("endpointslices") and shared.minor < 21:
-        assert "NotFound" in shared.fails(f"describe {target}")  # it asks for their beta
-        return
-    shown = " ".join(shared.ok(f"describe {target}").split())
-    missing = [part for part in DESCRIBED[target] if " ".join(part.split()) not in shown]
-    assert missing == [], shown
 
 
 @every_version

@@ -58,20 +58,7 @@ def test_refusals(shared: Shell) -> None:
 
 @every_version
 def test_follow(shell: Shell) -> None:
-    manifest = """\
-apiVersion: v1
-kind: Pod
-metadata: {name: talks}
-spec:
-  restartPolicy: Never
-  containers:
-  - name: main
-    image: kubelite/tools:latest
-    imagePullPolicy: IfNotPresent
-    command: [sh, -c, "echo begin; until [ -e /tmp/go ]; do sleep 0.05; done; echo end; sleep 0.5"]
-"""
-    shell.ok("apply -f -", input=manifest)
-    shell.view.wait("pods", "talks")
+    shell.talks("echo begin; until [ -e /tmp/go ]; do sleep 0.05; done; echo end; sleep 0.5", restart="Never")
     with shell.stream("logs -f talks") as stream:
         stream.until("^begin$")
         shell.ok("exec talks -- touch /tmp/go")
