@@ -68,18 +68,13 @@ def _mounts(spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
-    return {
-        "Type": "bind",
-        "Source": mount.source,
-        "Target": mount.target,
-        "ReadOnly": mount.read_only,
-        "BindOptions": {"Propagation": mount.propagation},
-    }
+    bound = {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+    return bound | ({"BindOptions": {"Propagation": mount.propagation}} if mount.propagation else {})
 
 
 def _bind(mount: Mount) -> str:
     mode = "ro" if mount.read_only else "rw"
-    return f"{mount.source}:{mount.target}:{mode},{mount.propagation}"
+    return f"{mount.source}:{mount.target}:{mode}" + (f",{mount.propagation}" if mount.propagation else "")
 
 
 def _port_bindings(spec: ContainerSpec) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _volume_mount(name: str, entry: Obj, volumes: Mapping[str, Volume], variable
         str(source),
         _absolute(entry["mountPath"]),
         volume.read_only or bool(entry.get("readOnly")),
-        _PROPAGATION.get(entry.get("mountPropagation") or "", "rprivate"),
+        _PROPAGATION.get(entry.get("mountPropagation") or "", ""),
         volume.create and not below,
     )
 

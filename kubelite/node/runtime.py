@@ -58,7 +58,7 @@ class Mount:
     source: str
     target: str
     read_only: bool = False
-    propagation: str = "rprivate"
+    propagation: str = ""  # private then, or what the engine needs: its own root isn't to be held by others
     create: bool = False  # a missing source becomes a directory
 
 

@@ -105,6 +105,15 @@ def test_debug_container_sees_its_target_and_is_told_of_in_the_status(kubelite: 
     assert "654321" in beside.stdout
 
 
+def test_debug_pod_of_the_node_sees_the_hosts_files(kubelite: Namespace) -> None:
+    said = kubelite.kubectl(
+        *("debug", f"node/{node_name(kubelite)}", f"--image={TOOLS}", "--image-pull-policy=IfNotPresent"),
+        *("--", "test", "-d", "/host/etc"),
+    ).stdout
+    name = said.split()[said.split().index("pod") + 1]
+    kubelite.wait("pods", name, lambda p: p is not None and p["status"].get("phase") == "Succeeded")
+
+
 def _ephemeral(found: Obj) -> Obj:
     return dict((found["status"].get("ephemeralContainerStatuses") or [{}])[0])
 
