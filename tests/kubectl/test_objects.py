@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.kubectl.shell import Shell
+from tests.kubectl.shell import Shell, newest_version
 
 HELD = "example.com/held"
 
@@ -53,3 +53,25 @@ def test_similar_events_are_combined(shell: Shell) -> None:
     counted = {one["message"].partition(":")[0]: one["count"] for one in json.loads(shell.ok(events))["items"]}
     assert counted == {"Created pod": 1, "(combined from similar events)": 3}
     shell.ok("delete replicaset many")
+
+
+@newest_version
+def test_dependents_go_stay_or_go_first(shell: Shell) -> None:
+    for name in ("stay", "go", "first"):
+        shell.ok(f"create deployment {name} --image=none --replicas=0")
+    sets = "get replicasets -o custom-columns=:.metadata.name --no-headers"
+    shell.eventually(lambda: len(shell.ok(sets).split()) == 3)
+    shell.ok("delete deployment stay --cascade=orphan")
+    shell.ok("delete deployment go")
+    (first,) = (name for name in shell.ok(sets).split() if name.startswith("first"))
+    shell.ok(f"""patch replicaset {first} -p '{{"metadata":{{"finalizers":["{HELD}"]}}}}'""")
+    shell.ok("delete deployment first --cascade=foreground --wait=false")
+    shell.eventually(lambda: bool(shell.ok(f"get replicaset {first} -o jsonpath={{.metadata.deletionTimestamp}}")))
+    held = "get deployment first -o jsonpath={.metadata.finalizers[*]}"
+    assert shell.ok(held) == "foregroundDeletion"
+    shell.ok(f"""patch replicaset {first} -p '{{"metadata":{{"finalizers":null}}}}'""")
+    shell.eventually(lambda: "NotFound" in shell.run("get deployment first").stderr)
+    (left,) = shell.ok(sets).split()
+    assert left.startswith("stay")
+    assert shell.ok(f"get replicaset {left} -o jsonpath={{.metadata.ownerReferences}}") == ""
+    shell.ok(f"delete replicaset {left}")
