@@ -163,6 +163,40 @@ def test_sidecar_must_start_before_the_pod_runs_and_counts_for_ready() -> None:
     assert verdict(status, "Ready")[2] == "containers with unready status: [side]"
 
 
+@pytest.mark.parametrize(
+    ("policy", "containers", "started", "phase"),
+    [
+        ("Always", [], False, "Pending"),
+        ("Always", [running("side")], True, "Pending"),
+        ("Always", [running("side"), running()], False, "Running"),
+        ("Always", [exited("side", 1), running()], False, "Running"),
+        ("Always", [exited("side", 1), exited(code=1)], False, "Running"),
+        ("Never", [running("side"), exited()], True, "Running"),
+        ("Never", [exited("side", 1), exited()], False, "Succeeded"),
+        ("Never", [exited("side"), exited(code=1)], False, "Failed"),
+        ("OnFailure", [exited("side", 1), exited()], False, "Succeeded"),
+        ("OnFailure", [exited("side"), exited(code=1)], False, "Running"),
+    ],
+)
+def test_phase_beside_a_sidecar(policy: str, containers: list[Container], started: bool, phase: str) -> None:
+    of = pod(initContainers=[container("side", restartPolicy="Always")], restartPolicy=policy)
+    health = {"side-0": Health(started), "web-0": Health(True, True)}
+    assert status_of(of, *containers, health=health)["phase"] == phase
+
+
+def test_pod_in_a_new_sandbox_runs_its_init_containers_and_is_running_still() -> None:
+    """As upstream has it: what has run once isn't pending, as long as it isn't told to wait."""
+    of = pod(**INIT)
+    assert status_of(of, running("one", sandbox_id="new"), exited(code=137))["phase"] == "Running"
+    waiting = {"web": Waiting("CrashLoopBackOff")}
+    assert status_of(of, running("one", sandbox_id="new"), exited(code=137), waiting=waiting)["phase"] == "Pending"
+
+
+def test_running_init_container_has_started_and_is_not_ready() -> None:
+    (one, _) = status_of(pod(**INIT), running("one"))["initContainerStatuses"]
+    assert (one["started"], one["ready"]) == (True, False)
+
+
 def test_final_phase_stays() -> None:
     of = pod(restartPolicy="Never", status={"phase": "Failed", "reason": "Evicted"})
     status = status_of(of, exited())
