@@ -173,8 +173,9 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
 
 
 def _local(pod: Obj, found: PersistentVolume, path: Path) -> Volume:
-    """The only ones that are given to the pod's group, as upstream has it."""
-    _give(path, pod)
+    """The only ones that are given to the pod's group, as upstream has it, and only where the pod may write."""
+    if not found.read_only:
+        _give(path, pod)
     return Volume(path, _is_read_only(found))
 
 

@@ -22,6 +22,7 @@ PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+RESYNC = 15.0  # seconds, as upstream's
 DATA_LOST = "Data on the volume is lost!"
 IN_TREE = "kubernetes.io/"  # provisioners that would be part of the control plane; there are none
 
@@ -58,14 +59,16 @@ class ClaimBinder(Controller):
             if claim.get("status", {}).get("phase") != "Bound"
         ]
 
-    def reconcile(self, key: Key) -> None:
+    def reconcile(self, key: Key) -> float | None:
         claim = self.client.find("persistentvolumeclaims", *key)
         if claim is None:
-            return
-        if meta.annotations(claim).get(BIND_COMPLETED):
+            return None
+        if BIND_COMPLETED in meta.annotations(claim):
             self._check_bound(claim)
-        elif not meta.is_terminating(claim):
+            return None
+        if not meta.is_terminating(claim):
             self._bind_or_wait(claim)
+        return RESYNC  # what it waits for is told again and again, lest the events age out
 
     def _check_bound(self, claim: Obj) -> None:
         name = claim["spec"].get("volumeName", "")
@@ -152,12 +155,13 @@ class ClaimBinder(Controller):
             message = f"no volume plugin matched name: {provisioner}"
             self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
             return
-        if meta.annotations(claim).get(STORAGE_PROVISIONER) == provisioner:
+        if meta.annotations(claim).get(STORAGE_PROVISIONER) != provisioner:
+            new = meta.copy(claim)
+            marks = {STORAGE_PROVISIONER: provisioner, BETA_STORAGE_PROVISIONER: provisioner}
+            new["metadata"].setdefault("annotations", {}).update(marks)
+            self.client.update("persistentvolumeclaims", new)
+        elif (self.now() - meta.parse_time(claim["metadata"]["creationTimestamp"])).total_seconds() < RESYNC:
             return
-        new = meta.copy(claim)
-        marks = {STORAGE_PROVISIONER: provisioner, BETA_STORAGE_PROVISIONER: provisioner}
-        new["metadata"].setdefault("annotations", {}).update(marks)
-        self.client.update("persistentvolumeclaims", new)
         message = (
             f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
             "system administrator. If volume creation is delayed, please verify that the provisioner is running and "

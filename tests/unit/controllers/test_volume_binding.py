@@ -14,7 +14,7 @@ from kubelite.controllers.volumes.provisioner import Provisioner
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
-from tests.unit.conftest import Controllers, Recorded
+from tests.unit.conftest import Clock, Controllers, Recorded
 from tests.unit.controllers.volume_objects import claim, found, storage_class, volume
 
 
@@ -108,6 +108,23 @@ def test_a_claim_without_class_or_volume_waits(
     volume(registry, "late")
     controllers.settle()
     assert found(registry)["status"]["phase"] == "Bound"
+
+
+def test_a_claim_that_waits_is_told_so_again_and_again(registry: Registry, recorded: Recorded, clock: Clock) -> None:
+    metadata = {"metadata": {"name": "far"}, "provisioner": "example.com/far"}
+    registry.create("storageclasses", metadata)
+    claim(registry, storageClassName="far")
+    claim(registry, "none", storageClassName="")
+    binder = ClaimBinder(registry, recorded, clock)
+    for _ in range(2):
+        assert [binder.reconcile(("default", name)) for name in ("data", "none")] == [15, 15]
+    assert recorded.reasons == ["ExternalProvisioning", "FailedBinding", "FailedBinding"]
+    clock.advance(15)
+    binder.reconcile(("default", "data"))
+    assert recorded.reasons[-1] == "ExternalProvisioning"
+    volume(registry, "pv")
+    Controllers(registry, binder, VolumeController(registry, recorded)).settle()
+    assert binder.reconcile(("default", "none")) is None
 
 
 def test_wait_for_first_consumer_waits_for_the_node(
