@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -27,6 +27,8 @@ _BACKDATED = timedelta(minutes=5)  # of certificates that were asked for
 _EXTENDED = {"client auth": ExtendedKeyUsageOID.CLIENT_AUTH, "server auth": ExtendedKeyUsageOID.SERVER_AUTH}
 
 Key = ec.EllipticCurvePrivateKey
+K = TypeVar("K", ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)
+SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -52,12 +54,10 @@ class Authority:
     def _load_key(self, name: str) -> Key:
         path = self.directory / f"{name}.key"
         if path.exists():
-            key = serialization.load_pem_private_key(path.read_bytes(), None)
+            key = _read_key(path)
             assert isinstance(key, Key)
             return key
-        key = ec.generate_private_key(ec.SECP256R1())
-        write_private(path, key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        return key
+        return _written(path, ec.generate_private_key(ec.SECP256R1()))
 
     def _load_certificate(self) -> x509.Certificate:
         path = self.directory / "ca.crt"
@@ -82,8 +82,10 @@ class Authority:
     def ca_pem(self) -> str:
         return self.ca_file.read_text()
 
-    def service_account_key(self) -> Key:
-        return self._load_key("sa")
+    def service_account_key(self) -> SigningKey:
+        """Tokens are checked by others, too, who often expect an RSA key: most clusters have one."""
+        path = self.directory / "sa.key"
+        return _read_key(path) if path.exists() else _written(path, rsa.generate_private_key(65537, 2048))
 
     def server_certificate(self, names: Sequence[str]) -> tuple[Path, Path]:
         """(certificate, key) files of the API server for these DNS names and addresses."""
@@ -139,6 +141,17 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
         write_private(self.directory / f"{name}.crt", certificate.public_bytes(_PEM))
+
+
+def _read_key(path: Path) -> SigningKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, SigningKey)
+    return key
+
+
+def _written(path: Path, key: K) -> K:
+    write_private(path, key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return key
 
 
 def _builder(subject: x509.Name, key: Key, *, issuer: x509.Name) -> x509.CertificateBuilder:

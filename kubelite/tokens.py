@@ -16,15 +16,16 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 
+SigningKey = EllipticCurvePrivateKey | RSAPrivateKey
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 _LEGACY_PREFIX = "kubernetes.io/serviceaccount"
-ALGORITHM = "ES256"
 # Pods' own tokens say so many seconds, but are good for a year, for clients that never read them again.
 WARN_ONLY_SECONDS = 3607
 _EXTENDED_SECONDS = 365 * 24 * 3600
@@ -68,12 +69,13 @@ class TokenAuthority:
 
     def __init__(
         self,
-        key: EllipticCurvePrivateKey,
+        key: SigningKey,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         audience: str = ISSUER,
     ) -> None:
         self._key = key
         self._key_id = _key_id(key)
+        self._algorithm = "RS256" if isinstance(key, RSAPrivateKey) else "ES256"
         self._now = now
         self.audience = audience
 
@@ -124,7 +126,7 @@ class TokenAuthority:
         return self._signed({"iss": LEGACY_ISSUER, "sub": _subject(account), **private})
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
-        return jwt.encode(dict(claims), self._key, algorithm=ALGORITHM, headers={"kid": self._key_id})
+        return jwt.encode(dict(claims), self._key, algorithm=self._algorithm, headers={"kid": self._key_id})
 
     def verify(self, text: str, audiences: Sequence[str] = ()) -> Claims | None:
         """The token's claims, None when it isn't ours, isn't for any of `audiences` (or us), or has run out."""
@@ -148,7 +150,7 @@ class TokenAuthority:
         issuer = ISSUER if audiences is not None else LEGACY_ISSUER
         public = self._key.public_key()
         claims: dict[str, Any] = jwt.decode(
-            text, public, algorithms=[ALGORITHM], audience=audiences, issuer=issuer, options=options
+            text, public, algorithms=[self._algorithm], audience=audiences, issuer=issuer, options=options
         )
         return claims
 
@@ -161,20 +163,28 @@ class TokenAuthority:
             "jwks_uri": keys_url,
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [ALGORITHM],
+            "id_token_signing_alg_values_supported": [self._algorithm],
         }
 
     def keys(self) -> dict[str, Any]:
         """The public key as a JSON Web Key Set."""
-        key: dict[str, Any] = jwt.algorithms.ECAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return {"keys": [{"use": "sig", "kid": self._key_id, "alg": ALGORITHM, **key}]}
+        public = {"use": "sig", "kid": self._key_id, "alg": self._algorithm}
+        return {"keys": [public | _public_numbers(self._key)]}
 
 
 def _issuer(text: str) -> str:
     return str(jwt.decode(text, options={"verify_signature": False}).get("iss", ""))
 
 
-def _key_id(key: EllipticCurvePrivateKey) -> str:
+def _public_numbers(key: SigningKey) -> dict[str, Any]:
+    if isinstance(key, RSAPrivateKey):
+        found = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    else:
+        found = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {name: value for name, value in found.items() if name != "key_ops"}
+
+
+def _key_id(key: SigningKey) -> str:
     """As upstream names keys: the hash of the public one."""
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.urlsafe_b64encode(hashlib.sha256(public).digest()).rstrip(b"=").decode()

@@ -121,6 +121,12 @@ def expand_all(words: Iterable[str] | None, variables: Mapping[str, str]) -> lis
     return [expand(word, variables.get) for word in words] if words else None
 
 
+def expand_probe(action: Obj, container: Obj) -> Obj:
+    """A probe's `exec`, which knows the values that the manifest spells out; of others just that they are."""
+    values = {entry["name"]: entry.get("value") or "" for entry in container.get("env") or ()}
+    return {**action, "command": [expand(word, values.get) for word in action.get("command") or ()]}
+
+
 # --- service links ---------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from kubelite.node.environment import expand_probe
 from kubelite.node.handlers import BadHandler, Verdict, run_exec, run_grpc, run_http, run_tcp
 from kubelite.node.runtime import EngineError, Runtime
 from kubelite.node.view import Health, field_path
@@ -170,7 +171,7 @@ class Prober:
     async def _once(self, probe: Obj) -> Verdict:
         subject, timeout = self._subject, float(probe.get("timeoutSeconds") or 1)
         if action := probe.get("exec"):
-            return await run_exec(self._runtime, subject.container_id, action, timeout)
+            return await run_exec(self._runtime, subject.container_id, expand_probe(action, subject.container), timeout)
         if action := probe.get("httpGet"):
             return await run_http(subject.container, action, subject.address, timeout)
         if action := probe.get("tcpSocket"):

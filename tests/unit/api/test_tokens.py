@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.pki import Authority
 from kubelite.registry.registry import Registry
 from kubelite.tokens import ISSUER, TokenAuthority
 from tests.unit.api.caller import CORE, Caller, pod
@@ -135,3 +139,20 @@ def test_a_token_secret_goes_with_its_account(registry: Registry, tokens: TokenA
     registry.delete("serviceaccounts", "default", "default")
     controllers.settle()
     assert registry.list("secrets") == []
+
+
+def test_a_new_clusters_key_is_of_the_usual_kind_and_an_old_one_stays(registry: Registry, tmp_path: Path) -> None:
+    account = registry.get("serviceaccounts", "default", "default")
+    keys = Authority(tmp_path).service_account_key()
+    made = TokenAuthority(keys)
+    text = made.issue(account).text
+    assert jwt.get_unverified_header(text)["alg"] == "RS256"
+    (public,) = made.keys()["keys"]
+    assert {"kty", "n", "e", "alg", "use", "kid"} == set(public)
+    assert jwt.decode(text, jwt.PyJWK(public).key, algorithms=["RS256"], audience=ISSUER)["iss"] == ISSUER
+    assert TokenAuthority(Authority(tmp_path).service_account_key()).verify(text) is not None
+    old = ec.generate_private_key(ec.SECP256R1())
+    pem = old.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "sa.key").write_bytes(pem)
+    kept = TokenAuthority(Authority(tmp_path).service_account_key())
+    assert jwt.get_unverified_header(kept.issue(account).text)["alg"] == "ES256"

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from kubelite.node.environment import ConfigError, Surroundings, environment, expand, expand_all, service_links
+from kubelite.node.environment import (
+    ConfigError,
+    Surroundings,
+    environment,
+    expand,
+    expand_all,
+    expand_probe,
+    service_links,
+)
 from kubelite.node.fields import Machine, UnsupportedField, field_value, resource_value
 from kubelite.objects.meta import Obj
 from tests.unit.node.pods import container, pod
@@ -129,6 +137,12 @@ def test_own_variables_win_over_service_links() -> None:
 )
 def test_expansion(text: str, expected: str) -> None:
     assert expand(text, {"A": "1"}.get) == expected
+
+
+def test_probe_knows_what_the_manifest_spells_out() -> None:
+    env = [{"name": "A", "value": "$(B)"}, {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
+    asked = expand_probe({"command": ["cat", "$(A)/$(F)/$(NO)/$$(A)"]}, container(env=env))
+    assert asked == {"command": ["cat", "$(B)//$(NO)/$(A)"]}
 
 
 def test_command_without_words_is_the_images() -> None:
