@@ -149,6 +149,8 @@ class Resources:
         wanted = write_options(request, "PatchOptions", apply=True)
         config = await patching.read_config(request, target, wanted.directive)
         _check_name(config.object, target)
+        if stored := self._registry.store.get(target.kind.resource, target.namespace or "", target.name):
+            _check_uid(config.object, stored.object, target)
         applied = self._registry.apply(
             target.kind.storage,
             target.namespace,
@@ -173,13 +175,7 @@ class Resources:
         wanted = await body.read_delete_options(request)
         chosen, asked = selection.of_query(target.kind, request.query), options.list_options(request.query)
         page = self._page(target, chosen, asked)
-        self._registry.delete_many(
-            target.kind.storage,
-            page.items,
-            grace=wanted.grace,
-            propagation=wanted.propagation,
-            dry_run=wanted.dry_run,
-        )
+        self._registry.delete_many(target.kind.storage, page.items, **wanted.arguments)
         form = answer_form(request.headers.get("Accept", ""))
         shown = List(target.kind, page).shown(form, request.query, self._registry.now())
         return send(request, Answer(shown, warnings=_orphans(target, wanted)), form)

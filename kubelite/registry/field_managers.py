@@ -135,11 +135,11 @@ def created(kind: Kind, obj: Obj, writer: Writer, now: datetime) -> list[Obj]:
 
 def tracked(kind: Kind, old: Obj, new: Obj, given: Sequence[Obj] | None, writer: Writer, now: datetime) -> None:
     """Bring `new`'s managedFields up to date; `given` are those that the client itself wrote, if it did."""
-    entries = given or old["metadata"].get("managedFields")
-    if not entries:
-        return
-    if entries == [{}]:
+    if given == [{}]:
         new["metadata"].pop("managedFields", None)  # the client wants to begin afresh
+        return
+    entries = given if given and _readable(given) else old["metadata"].get("managedFields")
+    if not entries:
         return
     before, manager = decode(entries), writer.manager(kind)
     try:
@@ -158,6 +158,16 @@ def tracked(kind: Kind, old: Obj, new: Obj, given: Sequence[Obj] | None, writer:
     else:
         touched = manager if after.get(manager) != before.managers.get(manager) else Manager("", "Update")
         new["metadata"]["managedFields"] = encode(after, before, touched, kind.api_version, now)
+
+
+def _readable(entries: Sequence[Obj]) -> bool:
+    """What a client wrote wrongly is as if it hadn't written it."""
+    return all(
+        entry.get("operation") in ("Apply", "Update")
+        and entry.get("apiVersion")
+        and entry.get("fieldsType") == "FieldsV1"
+        for entry in entries
+    )
 
 
 def _plain(obj: Obj) -> Obj:

@@ -52,6 +52,13 @@ def absent(kind: Kind, there: Obj | None) -> None:
     raise error
 
 
+def of_apply(kind: Kind, config: Obj) -> None:
+    """Who names a uid means an object that is there."""
+    if uid := meta.uid(config):
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise errors.conflict(kind.plural, meta.name(config), why, kind.group)
+
+
 def of_update(kind: Kind, old: Obj, wanted: Obj) -> None:
     """`wanted` is the metadata of an update."""
     uid, version = wanted.get("uid"), wanted.get("resourceVersion")

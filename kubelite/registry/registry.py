@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from kubelite import errors
 from kubelite.config import Settings
@@ -238,6 +239,7 @@ class Registry:
         if found is None:
             if subresource:
                 raise errors.not_found(kind.plural, name, kind.group)
+            preconditions.of_apply(kind, config)
             obj, managed = field_managers.applied(kind, None, config, writer, self.now(), force=force)
             return Applied(self.create_in(kind, namespace, meta.copy(obj), managed=managed, dry_run=dry_run), None)
         live = kind.encode(found.object)
@@ -317,15 +319,8 @@ class Registry:
             self._serve_definitions()
         return last
 
-    def delete_many(
-        self,
-        kind: Kind,
-        chosen: Collection[Stored],
-        *,
-        grace: int | None,
-        propagation: Propagation | None,
-        dry_run: bool,
-    ) -> None:
+    def delete_many(self, kind: Kind, chosen: Collection[Stored], **options: Any) -> None:
+        """`options` are those of `delete_stored`; the first object that they refuse ends it."""
         for stored in chosen:
             if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
-                self.delete_stored(kind, stored, grace=grace, propagation=propagation, dry_run=dry_run)
+                self.delete_stored(kind, stored, **options)

@@ -336,6 +336,27 @@ async def test_duplicate_keys_of_a_configuration(call: Caller) -> None:
     )
 
 
+async def test_a_uid_names_an_object_that_is_there(call: Caller) -> None:
+    named = config_map()
+    named["metadata"]["uid"] = "u-1"
+    ghost = await apply(call, f"{MAPS}/a", named)
+    assert (ghost.status, ghost.json["reason"]) == (409, "Conflict")
+    assert ghost.message.endswith(
+        "uid mismatch: the provided object specified uid u-1, and no existing object was found"
+    )
+    await call.post(MAPS, config_map())
+    other = await apply(call, f"{MAPS}/a", named)
+    assert (other.status, "metadata.uid: Invalid value" in other.message) == (422, True)
+
+
+@pytest.mark.parametrize("wrong", [{"operation": "Bogus"}, {"fieldsType": "FieldsV2"}, {"apiVersion": ""}])
+async def test_owners_that_a_client_wrote_wrongly_are_not_taken(call: Caller, wrong: Obj) -> None:
+    before = (await apply(call, f"{MAPS}/a", config_map())).json["metadata"]["managedFields"]
+    entry = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {}}
+    answer = await call.patch(f"{MAPS}/a", {"metadata": {"managedFields": [entry | wrong]}})
+    assert (answer.status, answer.json["metadata"]["managedFields"]) == (200, before)
+
+
 async def test_a_subresource_is_not_created(call: Caller) -> None:
     answer = await apply(call, f"{CORE}/pods/web/status", pod())
     assert (answer.status, answer.message) == (404, 'pods "web" not found')

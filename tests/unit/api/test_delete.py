@@ -143,6 +143,13 @@ async def test_a_collection_goes_by_selection(call: Caller) -> None:
     assert (await call.delete(f"{MAPS}?fieldSelector=metadata.name%3Dc")).names == ["c"]
 
 
+async def test_preconditions_hold_for_each_of_a_collection(call: Caller) -> None:
+    await call.post(MAPS, config_map())
+    refused = await call.delete(MAPS, {"preconditions": {"uid": "another"}})
+    assert (refused.status, "does not match the UID in record" in refused.message) == (409, True)
+    assert "a" in (await call.get(MAPS)).names
+
+
 async def test_a_collection_of_pods_gets_its_grace(call: Caller, running: str) -> None:
     await call.delete(f"{CORE}/pods", {"gracePeriodSeconds": 9})
     assert (await call.get(running)).json["metadata"]["deletionGracePeriodSeconds"] == 9
