@@ -69,11 +69,11 @@ def _write(directory: Path, files: Mapping[str, File]) -> None:
 
 
 def _link(volume: Path, files: Mapping[str, File]) -> None:
-    """One symlink for each first part of a path."""
+    """One symlink for each first part of a path; what a missing subPath left there stays."""
     wanted = {name.split("/")[0] for name in files}
-    for entry in volume.iterdir():
-        if not entry.name.startswith("..") and entry.name not in wanted:
+    present = {entry.name: entry for entry in volume.iterdir() if not entry.name.startswith("..")}
+    for name, entry in present.items():
+        if name not in wanted and entry.is_symlink():
             entry.unlink()
-    for name in wanted:
-        if not (volume / name).is_symlink():
-            (volume / name).symlink_to(f"{DATA}/{name}")
+    for name in wanted - present.keys():
+        (volume / name).symlink_to(f"{DATA}/{name}")

@@ -40,6 +40,15 @@ def test_fewer_files_are_a_change(tmp_path: Path) -> None:
     assert not write_atomically(tmp_path, {}, None)
 
 
+def test_directory_that_a_sub_path_made_stays(tmp_path: Path) -> None:
+    write_atomically(tmp_path, files(a="1"), None)
+    (tmp_path / "missing").mkdir()
+    assert write_atomically(tmp_path, files(a="2"), None)
+    assert write_atomically(tmp_path, files(missing="3"), None)
+    assert set(links(tmp_path)) == {"..data"}
+    assert (tmp_path / "missing").is_dir()
+
+
 def test_path_that_leaves_the_volume_is_not_written(tmp_path: Path) -> None:
     for name in ("/etc/x", "../x", "a/../../x", "..x", ""):
         with pytest.raises(VolumeError):
