@@ -12,6 +12,7 @@ from aiohttp import web
 
 from kubelite.api.negotiation import Form
 from kubelite.errors import StatusError
+from kubelite.objects.gojson import escaped
 
 _JSON = Form()
 _LARGE = 128 * 1024  # from here on answers are compressed, as upstream does, and not in the event loop
@@ -34,7 +35,7 @@ def warn(response: web.StreamResponse, text: str) -> None:
 
 
 def send(request: web.Request, answer: Answer, form: Form = _JSON) -> web.Response:
-    content = msgspec.json.encode(answer.body)
+    content = escaped(msgspec.json.encode(answer.body))
     if form.yaml:
         content = yaml.safe_dump(msgspec.json.decode(content), sort_keys=False).encode()
     response = web.Response(

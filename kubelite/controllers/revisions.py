@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from kubelite.objects import meta
+from kubelite.objects.gojson import escaped
 from kubelite.objects.meta import Obj
 
 HASH_LABEL = "controller.kubernetes.io/hash"
@@ -45,14 +45,6 @@ def fnv1a(data: bytes) -> int:
     return value
 
 
-def go_json(value: Any) -> bytes:
-    """JSON with sorted keys and the escapes of Go's encoder, so that hashes agree with upstream's."""
-    text = _encode_sorted(value)
-    for character in (b"<", b">", b"&"):
-        text = text.replace(character, b"\\u%04x" % ord(character))
-    return text
-
-
 def template_hash(template: Obj, collision_count: int | None) -> str:
     """The `pod-template-hash` of a template: stable, otherwise opaque to everybody."""
     count = b"" if collision_count is None else str(collision_count).encode()
@@ -79,7 +71,7 @@ def template_of(revision: Obj) -> Obj:
 
 
 def revision_hash(data: Obj, collision_count: int) -> str:
-    return safe_encode(str(fnv1(go_json(data) + str(collision_count).encode())))
+    return safe_encode(str(fnv1(escaped(_encode_sorted(data)) + str(collision_count).encode())))
 
 
 def new_revision(owner: Obj, number: int, collision_count: int) -> Obj:

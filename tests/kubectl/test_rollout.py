@@ -60,7 +60,7 @@ spec:
   replicas: 2
   selector: {matchLabels: {app: s}}
   template:
-    metadata: {labels: {app: s}}
+    metadata: {labels: {app: s}, annotations: {note: "a <& b>"}}
     spec:
       terminationGracePeriodSeconds: 1
       containers:
@@ -75,3 +75,10 @@ spec:
     shell.ok("rollout status statefulset/s --timeout=60s")
     revisions = shell.ok("get pods -o jsonpath='{.items[*].metadata.labels.controller-revision-hash}'").split()
     assert set(revisions) == {shell.view.get("statefulsets", "s")["status"]["updateRevision"]}
+    assert shell.ok("rollout undo statefulset/s") == "statefulset.apps/s rolled back\n"
+    shell.ok("rollout status statefulset/s --timeout=60s")
+    history = shell.ok("rollout history statefulset/s").splitlines()
+    assert [line.split()[0] for line in history[2:] if line] == ["2", "3"]
+    again = shell.ok("rollout undo statefulset/s --to-revision=3")
+    assert again == "statefulset.apps/s skipped rollback (current template already matches revision 3)\n"
+    assert "unable to find specified revision 1 in history" in shell.fails("rollout undo statefulset/s --to-revision=1")

@@ -54,10 +54,6 @@ def test_template_comes_back_from_its_revision() -> None:
     assert revisions.template_of(revisions.new_revision(owner(template), 1, 0)) == template
 
 
-def test_markup_is_escaped_as_go_does() -> None:
-    assert revisions.go_json({"b": 1, "a": "<&>"}) == rb'{"a":"\u003c\u0026\u003e","b":1}'
-
-
 def test_long_owner_names_are_cut() -> None:
     long = owner(recorded_template())
     long["metadata"]["name"] = "x" * 240
