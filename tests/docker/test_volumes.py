@@ -243,6 +243,38 @@ def local_volumes(kubelite: Namespace, root: Path, storage_class: str) -> Iterat
             kubelite.client.request("DELETE", f"/api/v1/{VOLUMES}/{name}")
 
 
+def test_recycled_volume_is_empty_and_a_claim_that_loses_it_is_lost(kubelite: Namespace, tmp_path: Path) -> None:
+    name, directory = f"recycled-{kubelite.namespace}", tmp_path / "recycled"
+    directory.mkdir(mode=0o777)
+    directory.chmod(0o777)
+    spec = {
+        "capacity": {"storage": "1Mi"},
+        "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": "Recycle",
+        "storageClassName": name,
+        "hostPath": {"path": str(directory)},
+    }
+    kubelite.client.request("POST", f"/api/v1/{VOLUMES}", {"metadata": {"name": name}, "spec": spec})
+    claim(kubelite, "data", name)
+    run(kubelite, "writer", "mkdir -m 700 /data/own && touch /data/own/file /data/.hidden", ["data"], user=1234)
+    assert sorted(path.name for path in directory.iterdir()) == [".hidden", "own"]
+    gone(kubelite, "pods", "writer")
+    gone(kubelite, CLAIMS, "data")
+    free = kubelite.wait(VOLUMES, name, lambda volume: volume["status"]["phase"] == "Available")
+    assert "claimRef" not in free["spec"]
+    assert list(directory.iterdir()) == []
+
+    claim(kubelite, "data", name)
+    assert volume_of(kubelite, "data") == name
+    kubelite.delete(VOLUMES, name)
+    kubelite.kubectl("patch", "pv", name, "-p", '{"metadata": {"finalizers": null}}')
+    lost = kubelite.wait(CLAIMS, "data", lambda found: found["status"]["phase"] == "Lost")
+    assert lost["status"] == {"phase": "Lost"}
+    told(kubelite, "data", "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
+    create(kubelite, "late", mounting(["data"]))
+    told(kubelite, "late", "FailedScheduling", f'"data" bound to non-existent persistentvolume "{name}"')
+
+
 def test_files_are_shared_by_pods_in_a_claim_and_by_containers_in_an_empty_directory(kubelite: Namespace) -> None:
     claim(kubelite, "both", accessModes=["ReadWriteMany"])
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("both", "scratch")]
