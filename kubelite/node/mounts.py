@@ -15,6 +15,7 @@ from kubelite.node.sub_path import sub_path
 from kubelite.objects.meta import Obj
 
 ETC_FILES = {"/etc/resolv.conf": "resolv.conf", "/etc/hosts": "hosts", "/etc/hostname": "hostname"}
+_WRITABLE = ("hosts",)  # also where the root file system isn't: upstream's runtimes seal the others with it
 MESSAGE_PATH = "/dev/termination-log"
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
@@ -31,10 +32,11 @@ def mounts_of(
     entries = container.get("volumeMounts") or ()
     wanted = [_volume_mount(container["name"], entry, volumes, variables) for entry in entries]
     taken = {mount.target for mount in wanted}
+    sealed = bool((container.get("securityContext") or {}).get("readOnlyRootFilesystem"))
     for target, name in ETC_FILES.items():
         path = directory / "etc" / name
         if target not in taken and path.exists():
-            wanted.append(Mount(str(path), target))
+            wanted.append(Mount(str(path), target, read_only=sealed and name not in _WRITABLE))
     message = message_file(directory, container["name"], attempt)
     message.parent.mkdir(parents=True, exist_ok=True)
     message.touch()

@@ -346,6 +346,9 @@ def test_mounts_end_with_the_pods_files_and_the_message_file(tmp_path: Path) -> 
         "/etc/hostname",
         "/dev/termination-log",
     ]
+    assert not any(mount.read_only for mount in found)
+    sealed = mounts_of(container(securityContext={"readOnlyRootFilesystem": True}), 3, tmp_path, {}, {})
+    assert [mount.target for mount in sealed if mount.read_only] == ["/etc/resolv.conf", "/etc/hostname"]
     assert found[-1].source == str(tmp_path / "containers/web/3")
     assert Path(found[-1].source).stat().st_mode & 0o777 == 0o666
 
