@@ -70,6 +70,7 @@ class Images:
         """The image, pulled if need be; ImageFailure with upstream's reason when that doesn't work."""
         reference = container["image"]
         path = field_path(pod, container["name"])
+        self._tell_missing_secrets(pod)
         if problem := parse_error(reference):
             problem = f'couldn\'t parse image name "{reference}": {problem}'
             message = f'Failed to apply default image tag "{reference}": {problem}'
@@ -145,11 +146,18 @@ class Images:
 
     def _credentials(self, pod: Obj, reference: str) -> list[Mapping[str, str]]:
         """Of the pod's imagePullSecrets, those for the image's registry."""
-        found = []
-        for ref in pod["spec"].get("imagePullSecrets") or ():
-            secret = self._client.find("secrets", meta.namespace(pod), ref.get("name", ""))
-            found += credentials_in(secret, registry_of(reference)) if secret else []
-        return found
+        found = [secret for secret in self._pull_secrets(pod).values() if secret is not None]
+        return [login for secret in found for login in credentials_in(secret, registry_of(reference))]
+
+    def _pull_secrets(self, pod: Obj) -> dict[str, Obj | None]:
+        names = [ref["name"] for ref in pod["spec"].get("imagePullSecrets") or () if ref.get("name")]
+        return {name: self._client.find("secrets", meta.namespace(pod), name) for name in names}
+
+    def _tell_missing_secrets(self, pod: Obj) -> None:
+        if missing := [name for name, secret in self._pull_secrets(pod).items() if secret is None]:
+            message = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
+            message += "; attempting to pull the image may not succeed."
+            self._recorder.event(pod, "Warning", "FailedToRetrieveImagePullSecret", message)
 
 
 def credentials_in(secret: Obj, registry: str) -> list[Mapping[str, str]]:

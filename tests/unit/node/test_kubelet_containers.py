@@ -112,6 +112,15 @@ async def test_refused_pull_backs_off_and_recovers(node: Node) -> None:
     await node.ready()
 
 
+async def test_missing_pull_secrets_are_told_of_and_hold_nothing_back(node: Node) -> None:
+    node.create("web-0", imagePullSecrets=[{"name": "a"}, {"name": "b"}, {}])
+    await node.ready()
+    assert node.recorded.events[0] == (
+        "FailedToRetrieveImagePullSecret",
+        "Unable to retrieve some image pull secrets (a, b); attempting to pull the image may not succeed.",
+    )
+
+
 async def test_images_that_cannot_be_asked_for_are_told_of_as_such(node: Node) -> None:
     async def broken(reference: str) -> Image:
         raise EngineError("input/output error")
