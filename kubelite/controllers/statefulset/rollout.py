@@ -31,7 +31,8 @@ def max_unavailable(set: Obj) -> int:
 def update(view: View, gone: Collection[str]) -> Stage:
     """Outdated pods to delete, from the highest ordinal; `gone` names pods that this plan deletes already.
 
-    Each pod that is deleted, or that isn't back yet, takes one of maxUnavailable places. With a single place this is
+    Each pod that is deleted, or that isn't Available again, takes one of maxUnavailable places: minReadySeconds counts
+    under both policies, as documented (upstream's code forgot it under Parallel for a while). With a single place this is
     upstream's plain rule, by which an outdated pod goes however many below it are broken. With more places, pods that
     still serve are only deleted while no more than maxUnavailable of the whole set are unavailable; broken ones cost
     nothing.

@@ -94,7 +94,7 @@ def test_status_counts_pods_that_a_failure_kept_from_being_updated(cluster: Clus
 
 @pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
 def test_update_waits_until_the_pod_before_is_available(cluster: Cluster, policy: str) -> None:
-    """Upstream's Parallel sets waited for Ready alone up to 1.33 (kubernetes#119234)."""
+    """As documented; upstream's Parallel sets waited for Ready alone up to a fix after v1.32 (kubernetes#119234)."""
     start(cluster, replicas=2, podManagementPolicy=policy)
     change(cluster, minReadySeconds=10)
     cluster.advance(10)
