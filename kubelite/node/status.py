@@ -29,7 +29,6 @@ from kubelite.objects.meta import Obj
 
 FINAL = ("Succeeded", "Failed")
 PAST_DEADLINE = Ending("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
 def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
@@ -179,6 +178,7 @@ def _count_regular(count: _Count, status: Obj) -> None:
 
 
 def _conditions(view: View, phase: str, inits: list[Obj], regulars: list[Obj], now: datetime) -> list[Obj]:
+    """Others' first, as upstream merges them."""
     old = (view.pod.get("status") or {}).get("conditions") or []
     containers_ready = _containers_ready(view, phase, inits, regulars)
     fresh = [
@@ -186,15 +186,13 @@ def _conditions(view: View, phase: str, inits: list[Obj], regulars: list[Obj], n
         _initialized(view, phase, inits, regulars),
         _ready(view, containers_ready, old),
         containers_ready,
+        _verdict("PodScheduled", True),
     ]
     if view.ending is not None and view.ending.disruption and phase == "Failed":
-        fresh.append(_verdict("DisruptionTarget", True, "TerminationByKubelet", view.ending.disruption))
-    if not meta.condition(old, "PodScheduled"):
-        fresh.append(_verdict("PodScheduled", True))
-    entries = [_stamped(entry, meta.condition(old, entry["type"]), now) for entry in fresh]
-    scheduled = [entry for entry in old if entry["type"] == "PodScheduled"]
-    told = {*OWN_CONDITIONS, *(entry["type"] for entry in entries)}
-    return [*entries, *scheduled, *(entry for entry in old if entry["type"] not in told)]
+        fresh.insert(0, _verdict("DisruptionTarget", True, "TerminationByKubelet", view.ending.disruption))
+    own = [_stamped(entry, meta.condition(old, entry["type"]), now) for entry in fresh]
+    told = {entry["type"] for entry in own}
+    return [*(entry for entry in old if entry["type"] not in told), *own]
 
 
 def _verdict(kind: str, true: bool, reason: str = "", message: str = "") -> Obj:

@@ -246,6 +246,7 @@ def test_conditions_of_others_are_kept() -> None:
     foreign = {"type": "DisruptionTarget", "status": "True"}
     status = status_of(pod(status={"phase": "Running", "conditions": [foreign]}), running())
     assert condition(status, "DisruptionTarget") == foreign
+    assert [entry["type"] for entry in status["conditions"]][:2] == ["DisruptionTarget", "PodReadyToStartContainers"]
 
 
 def test_readiness_gates_hold_back_ready() -> None:
