@@ -9,6 +9,7 @@ from kubelite.errors import FieldError, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_int_or_string, go_strategy
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_validation import template_spec
 from kubelite.registry.kinds.podspec_warnings import template_warnings
@@ -77,13 +78,15 @@ def _strategy(path: str, strategy: Obj) -> list[FieldError]:
     if strategy["type"] == "OnDelete":
         return []
     if strategy["type"] != "RollingUpdate":
-        return [not_supported(path, strategy, ("RollingUpdate", "OnDelete"))]
+        shown = go_strategy("DaemonSetUpdateStrategy", "RollingUpdateDaemonSet", strategy)
+        return [not_supported(path, shown, ("RollingUpdate", "OnDelete"))]
     unavailable, surge = (strategy["rollingUpdate"][name] for name in ("maxUnavailable", "maxSurge"))
     paths = [f"{path}.rollingUpdate.{name}" for name in ("maxUnavailable", "maxSurge")]
     errors = int_or_percent(paths[0], unavailable) + int_or_percent(paths[1], surge)
     errors += at_most_all(paths[0], unavailable) + at_most_all(paths[1], surge)
     if amount(unavailable) and amount(surge):
-        errors.append(invalid_value(paths[1], surge, "may not be set when maxUnavailable is non-zero"))
+        text = "may not be set when maxUnavailable is non-zero"
+        errors.append(invalid_value(paths[1], go_int_or_string(surge), text))
     elif not amount(unavailable) and not amount(surge):
         errors.append(required(paths[0], "cannot be 0 when maxSurge is 0"))
     return errors

@@ -9,6 +9,7 @@ from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supp
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_int_or_string, go_strategy
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_validation import template_spec
 from kubelite.registry.kinds.podspec_warnings import workload_warnings
@@ -71,12 +72,13 @@ def _strategy(path: str, strategy: Obj) -> list[FieldError]:
         text = "may not be specified when strategy `type` is 'Recreate'"
         return [] if strategy.get("rollingUpdate") is None else [forbidden_field(f"{path}.rollingUpdate", text)]
     if strategy["type"] != "RollingUpdate":
-        return [not_supported(path, strategy, ("Recreate", "RollingUpdate"))]
+        shown = go_strategy("DeploymentStrategy", "RollingUpdateDeployment", strategy)
+        return [not_supported(path, shown, ("Recreate", "RollingUpdate"))]
     unavailable, surge = (strategy["rollingUpdate"][name] for name in ("maxUnavailable", "maxSurge"))
     at = f"{path}.rollingUpdate.maxUnavailable"
     errors = int_or_percent(at, unavailable) + int_or_percent(f"{path}.rollingUpdate.maxSurge", surge)
     if amount(unavailable) == 0 and amount(surge) == 0:
-        errors.append(invalid_value(at, unavailable, "may not be 0 when `maxSurge` is 0"))
+        errors.append(invalid_value(at, go_int_or_string(unavailable), "may not be 0 when `maxSurge` is 0"))
     return errors + at_most_all(at, unavailable)
 
 

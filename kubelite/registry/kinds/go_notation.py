@@ -18,6 +18,20 @@ def go_strings(texts: Iterable[str] | None) -> msgspec.Raw:
     return _raw(_strings(texts))
 
 
+def go_integers(numbers: Iterable[int]) -> msgspec.Raw:
+    return _raw(f"[]int32{{{', '.join(map(str, numbers))}}}")
+
+
+def go_int_or_string(value: int | str) -> msgspec.Raw:
+    kind, number, text = (0, value, "") if isinstance(value, int) else (1, 0, value)
+    return _raw(f"intstr.IntOrString{{Type:{kind}, IntVal:{number}, StrVal:{_text(text)}}}")
+
+
+def go_strategy(kind: str, rolling: str, strategy: Obj) -> msgspec.Raw:
+    """A strategy of an unknown type; `kind` and `rolling` are the names of the structs."""
+    return _raw(f"apps.{kind}{{Type:{_text(strategy.get('type'))}, RollingUpdate:(*apps.{rolling})(nil)}}")
+
+
 def go_selector(selector: Obj | None) -> msgspec.Raw | None:
     """A label selector, as the pointed-to struct."""
     if selector is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kubelite.errors import duplicate, invalid_value, not_supported, required, too_long, too_many
+from kubelite.errors import OMITTED, duplicate, invalid_value, not_supported, required, too_long, too_many
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
+from kubelite.registry.kinds.go_notation import go_integers
 from kubelite.registry.kinds.podspec_rules import Errors
 
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
@@ -53,10 +54,10 @@ def _failure_rule(path: str, rule: Obj, spec: Obj, names: set[str | None]) -> Er
     errors += _patterns(f"{path}.onPodConditions", conditions)
     if codes is not None and conditions:
         text = "specifying both OnExitCodes and OnPodConditions is not supported"
-        errors.append(invalid_value(path, rule, text))
+        errors.append(invalid_value(path, OMITTED, text))
     if codes is None and not conditions:
         text = "specifying one of OnExitCodes and OnPodConditions is required"
-        errors.append(invalid_value(path, rule, text))
+        errors.append(invalid_value(path, OMITTED, text))
     return errors
 
 
@@ -79,7 +80,7 @@ def _exit_codes(path: str, wanted: Obj, names: set[str | None]) -> Errors:
         errors.append(invalid_value(f"{path}.containerName", name, text))
     at = f"{path}.values"
     if not codes:
-        errors.append(invalid_value(at, codes, "at least one value is required"))
+        errors.append(invalid_value(at, go_integers(codes), "at least one value is required"))
     elif len(codes) > _MAX_VALUES:
         errors.append(too_many(at, len(codes), _MAX_VALUES))
     for index, code in enumerate(codes):
@@ -88,7 +89,7 @@ def _exit_codes(path: str, wanted: Obj, names: set[str | None]) -> Errors:
         if code in codes[:index]:
             errors.append(duplicate(f"{at}[{index}]", code))
     if codes != sorted(codes):
-        errors.append(invalid_value(at, codes, "must be ordered"))
+        errors.append(invalid_value(at, go_integers(codes), "must be ordered"))
     return errors
 
 

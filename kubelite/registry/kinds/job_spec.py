@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubelite.errors import invalid_value, not_supported, required
+from kubelite.errors import invalid_value, not_supported, required, too_long
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kinds.job_policies import pod_failure_policy, success_policy
@@ -68,7 +68,7 @@ def _managed_by(path: str, manager: str | None) -> Errors:
     else:
         errors += validation.values(path, prefix, validation.dns_subdomain(prefix))
     if len(manager) > _MAX_MANAGED_BY:
-        errors.append(invalid_value(path, manager, validation.longest(_MAX_MANAGED_BY)))
+        errors.append(too_long(path, _MAX_MANAGED_BY))
     return errors
 
 

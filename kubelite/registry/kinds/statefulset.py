@@ -10,6 +10,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_int_or_string, go_strategy
 from kubelite.registry.kinds.persistentvolumeclaim import default_claim
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import within
@@ -91,7 +92,8 @@ def _strategy(path: str, strategy: Obj) -> list[FieldError]:
         rolling = strategy.get("rollingUpdate")
         return [] if rolling is None else [invalid_value(f"{path}.rollingUpdate", rolling, text)]
     if strategy["type"] != "RollingUpdate":
-        return [invalid_value(path, strategy, "must be 'RollingUpdate' or 'OnDelete'")]
+        shown = go_strategy("StatefulSetUpdateStrategy", "RollingUpdateStatefulSetStrategy", strategy)
+        return [invalid_value(path, shown, "must be 'RollingUpdate' or 'OnDelete'")]
     rolling = strategy["rollingUpdate"]
     errors = validation.not_negative(f"{path}.rollingUpdate.partition", rolling["partition"])
     unavailable = rolling.get("maxUnavailable")
@@ -99,7 +101,7 @@ def _strategy(path: str, strategy: Obj) -> list[FieldError]:
         at = f"{path}.rollingUpdate.maxUnavailable"
         errors += int_or_percent(at, unavailable)
         if amount(unavailable) == 0:
-            errors.append(invalid_value(at, unavailable, "cannot be 0"))
+            errors.append(invalid_value(at, go_int_or_string(unavailable), "cannot be 0"))
         errors += at_most_all(at, unavailable)
     return errors
 

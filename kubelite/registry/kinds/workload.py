@@ -13,7 +13,7 @@ from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import Column
-from kubelite.registry.kinds.go_notation import go_labels, go_selector
+from kubelite.registry.kinds.go_notation import go_int_or_string, go_labels, go_selector
 from kubelite.registry.kinds.podspec_rules import Errors
 from kubelite.registry.printing import NONE
 
@@ -73,12 +73,13 @@ def int_or_percent(path: str, value: int | str) -> Errors:
         return validation.not_negative(path, value)
     if re.fullmatch(_PERCENT, value):
         return []
-    return [invalid_value(path, value, validation.pattern_message(_PERCENT_TEXT, _PERCENT, "1%", "93%"))]
+    text = validation.pattern_message(_PERCENT_TEXT, _PERCENT, "1%", "93%")
+    return [invalid_value(path, go_int_or_string(value), text)]
 
 
 def at_most_all(path: str, value: int | str) -> Errors:
     if isinstance(value, str) and re.fullmatch(_PERCENT, value) and amount(value) > 100:
-        return [invalid_value(path, value, "must not be greater than 100%")]
+        return [invalid_value(path, go_int_or_string(value), "must not be greater than 100%")]
     return []
 
 

@@ -223,7 +223,10 @@ def test_a_stale_disruption_condition_is_taken_back(budgets: Budgets) -> None:
     [
         ({"minAvailable": 1, "maxUnavailable": 1}, "minAvailable and maxUnavailable cannot be both set"),
         ({"minAvailable": -1}, "spec.minAvailable: Invalid value: -1: must be greater than or equal to 0"),
-        ({"maxUnavailable": "101%"}, 'spec.maxUnavailable: Invalid value: "101%": must not be greater than 100%'),
+        (
+            {"maxUnavailable": "101%"},
+            'Invalid value: intstr.IntOrString{Type:1, IntVal:0, StrVal:"101%"}: must not be greater than 100%',
+        ),
         ({"unhealthyPodEvictionPolicy": "No"}, 'supported values: "AlwaysAllow", "IfHealthyBudget"'),
     ],
 )

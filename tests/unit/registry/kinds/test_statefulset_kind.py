@@ -110,7 +110,10 @@ WRONG: list[tuple[Obj, list[str]]] = [
     ),
     (
         {"updateStrategy": {"type": "Recreate"}},
-        ["updateStrategy: Invalid value: {\"type\":\"Recreate\"}: must be 'RollingUpdate' or 'OnDelete'"],
+        [
+            'updateStrategy: Invalid value: apps.StatefulSetUpdateStrategy{Type:"Recreate", RollingUpdate:'
+            "(*apps.RollingUpdateStatefulSetStrategy)(nil)}: must be 'RollingUpdate' or 'OnDelete'"
+        ],
     ),
     (
         {"updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}},
@@ -125,7 +128,10 @@ WRONG: list[tuple[Obj, list[str]]] = [
     ),
     (
         {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "0%"}}},
-        ['updateStrategy.rollingUpdate.maxUnavailable: Invalid value: "0%": cannot be 0'],
+        [
+            'updateStrategy.rollingUpdate.maxUnavailable: Invalid value: intstr.IntOrString{Type:1, IntVal:0, StrVal:"0%"}: '
+            "cannot be 0"
+        ],
     ),
     (
         {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Keep"}},

@@ -49,6 +49,10 @@ def rest(made: Obj) -> Obj:
     return {key: value for key, value in made["spec"].items() if key not in ("selector", "template")}
 
 
+def text_value(text: str) -> str:
+    return f'intstr.IntOrString{{Type:1, IntVal:0, StrVal:"{text}"}}'
+
+
 @pytest.mark.parametrize(
     ("kind", "defaults"),
     [
@@ -151,7 +155,10 @@ def daemon_rolling(**fields: Any) -> Obj:
         (
             DEPLOYMENT,
             {"strategy": {"type": "Rolling"}},
-            ['strategy: Unsupported value: {"type":"Rolling"}: supported values: "Recreate", "RollingUpdate"'],
+            [
+                'strategy: Unsupported value: apps.DeploymentStrategy{Type:"Rolling", RollingUpdate:'
+                '(*apps.RollingUpdateDeployment)(nil)}: supported values: "Recreate", "RollingUpdate"'
+            ],
         ),
         (
             DEPLOYMENT,
@@ -163,17 +170,21 @@ def daemon_rolling(**fields: Any) -> Obj:
         (
             DEPLOYMENT,
             rolling(maxSurge=0, maxUnavailable="0%"),
-            ['strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0'],
+            [
+                f"strategy.rollingUpdate.maxUnavailable: Invalid value: {text_value('0%')}: may not be 0 when `maxSurge` is 0"
+            ],
         ),
         (
             DEPLOYMENT,
             rolling(maxUnavailable="101%"),
-            ['strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%'],
+            [
+                f"strategy.rollingUpdate.maxUnavailable: Invalid value: {text_value('101%')}: must not be greater than 100%"
+            ],
         ),
         (
             DEPLOYMENT,
             rolling(maxSurge="many"),
-            [f'strategy.rollingUpdate.maxSurge: Invalid value: "many": {PERCENT}'],
+            [f"strategy.rollingUpdate.maxSurge: Invalid value: {text_value('many')}: " + PERCENT],
         ),
         (DEPLOYMENT, rolling(maxSurge="300%"), []),
         (
@@ -184,12 +195,18 @@ def daemon_rolling(**fields: Any) -> Obj:
         (
             DAEMON_SET,
             daemon_rolling(maxSurge=1),
-            ["updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"],
+            [
+                'updateStrategy.rollingUpdate.maxSurge: Invalid value: intstr.IntOrString{Type:0, IntVal:1, StrVal:""}: '
+                "may not be set when maxUnavailable is non-zero"
+            ],
         ),
         (
             DAEMON_SET,
             {"updateStrategy": {"type": "Never"}},
-            ['updateStrategy: Unsupported value: {"type":"Never"}: supported values: "RollingUpdate", "OnDelete"'],
+            [
+                'updateStrategy: Unsupported value: apps.DaemonSetUpdateStrategy{Type:"Never", RollingUpdate:'
+                '(*apps.RollingUpdateDaemonSet)(nil)}: supported values: "RollingUpdate", "OnDelete"'
+            ],
         ),
     ],
 )
