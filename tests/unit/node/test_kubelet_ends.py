@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from kubelite.node.runtime import SANDBOX, Image
+from kubelite.objects import meta
+from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
 from tests.unit.node.fake_node import Node
 from tests.unit.node.pods import container
@@ -51,6 +53,23 @@ async def test_forced_delete_cuts_a_graceful_one_short(node: Node) -> None:
     await node.until(lambda: "SIGTERM web" in node.runtime.calls)
     node.delete(grace=0)
     await node.until(lambda: not node.runtime.found)
+
+
+async def test_pod_that_is_going_is_asked_whether_it_is_ready_and_no_more_whether_it_is_alive(node: Node) -> None:
+    def probe(command: str) -> Obj:
+        return {"exec": {"command": [command]}, "periodSeconds": 1, "failureThreshold": 1}
+
+    node.runtime.deaf = {"web"}
+    node.create("web-0", container(readinessProbe=probe("ready"), livenessProbe=probe("alive")))
+    await node.ready()
+    await node.until(lambda: "exec alive" in node.runtime.calls)
+    node.delete(grace=60)
+    await node.until(lambda: "SIGTERM web" in node.runtime.calls)
+    asked = node.runtime.calls.count("exec alive")
+    node.runtime.exec_codes |= {"ready": 1, "alive": 1}
+    await node.until(lambda: not meta.condition_is_true(node.status()["conditions"], "Ready"))
+    assert node.runtime.calls.count("exec alive") == asked
+    node.delete(grace=0)
 
 
 async def test_deletion_cuts_short_the_grace_that_a_failed_probe_left(node: Node) -> None:
