@@ -108,6 +108,7 @@ class Resources:
         kind, obj = target.kind, target.kind.decode(decoded.object)
         if kind.requested_by is not None:
             kind.requested_by(obj, request[USER].info)
+        _check_version(kind, obj, None)
         created = self._registry.create_in(
             kind.storage, target.namespace, obj, writer=Writer(wanted.manager), dry_run=wanted.dry_run
         )
@@ -140,6 +141,7 @@ class Resources:
         return self._one(request, target, updated, warnings=[*warnings, *_warnings(target.kind, updated, old)])
 
     def _replace(self, target: Target, old: Obj, new: Obj, wanted: WriteOptions) -> Obj:
+        _check_version(target.kind, new, old)
         writer = Writer(wanted.manager, target.subresource)
         return self._registry.replace(
             target.kind.storage, old, new, target.subresource, writer=writer, dry_run=wanted.dry_run
@@ -228,6 +230,12 @@ def _check_name(obj: Obj, target: Target) -> None:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
+
+
+def _check_version(kind: Kind, new: Obj, old: Obj | None) -> None:
+    """What one form of an object allows and another doesn't."""
+    if wrong := kind.of_version(new, old):
+        raise errors.invalid(kind.kind, meta.name(new), wrong, kind.storage.group)
 
 
 def _check_uid(new: Obj, old: Obj, target: Target) -> None:

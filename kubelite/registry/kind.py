@@ -117,6 +117,7 @@ class Kind:
     create_on_update: bool = False  # PUT of a missing object creates it
     unconditional_update: bool = True  # PUT may leave out the resourceVersion
     stored_as: Kind | None = None  # the kind whose objects this one shows in another form (events)
+    of_version: Callable[[Obj, Obj | None], list[FieldError]] = _valid  # rules that only this form of them has
     encode: Callable[[Obj], Obj] = _as_it_is  # stored form -> this kind's
     decode: Callable[[Obj], Obj] = _as_it_is
     warnings: Callable[[Obj], list[str]] | None = None  # texts of Warning headers on create and update

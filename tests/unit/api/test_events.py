@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kubelite.objects.meta import Obj
 from kubelite.registry.events import EventRecorder
 from kubelite.registry.registry import Registry
 from tests.unit.api.caller import CORE, Caller, config_map
@@ -47,11 +50,38 @@ async def test_events_of_the_newer_group_are_core_events(call: Caller) -> None:
 async def test_a_series_is_patched_under_the_newer_names(call: Caller) -> None:
     await call.post(NEWER, EVENT)
     series = {"count": 2, "lastObservedTime": "2026-01-02T03:05:05.000000Z"}
-    patched = await call.patch(f"{NEWER}/e", {"series": series, "note": "again"})
-    assert (patched.json["series"], patched.json["note"]) == (series, "again")
-    assert (await call.get(f"{CORE}/events/e")).json["message"] == "again"
+    patched = await call.patch(f"{NEWER}/e", {"series": series})
+    assert patched.json["series"] == series
+    assert (await call.get(f"{CORE}/events/e")).json["series"] == series
     unknown = await call.patch(f"{NEWER}/e?fieldValidation=Strict", {"message": "core's name"})
     assert 'unknown field "message"' in unknown.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eventTime": None}, "eventTime: Required value"),
+        ({"type": "Loud"}, 'type: Invalid value: "": has invalid value: Loud'),
+        ({"deprecatedCount": 1}, 'count: Invalid value: "": needs to be unset'),
+        ({"deprecatedSource": {"component": "c"}}, 'source: Invalid value: "": needs to be unset'),
+        ({"series": {"count": 1, "lastObservedTime": EVENT["eventTime"]}}, "series.count: Invalid value"),
+        ({"series": {"count": 2}}, "series.lastObservedTime: Required value"),
+    ],
+)
+async def test_the_newer_group_is_strict(call: Caller, change: Obj, message: str) -> None:
+    answer = await call.post(NEWER, {**EVENT, **change})
+    assert (answer.status, message in answer.message) == (422, True), answer.message
+
+
+async def test_only_the_series_of_a_newer_event_changes(call: Caller) -> None:
+    await call.post(NEWER, EVENT)
+    refused = await call.patch(f"{NEWER}/e", {"note": "again", "reportingController": "example.com/other"})
+    assert refused.message == (
+        'Event "e" is invalid: [message: Invalid value: "again": field is immutable, '
+        'reportingController: Invalid value: "example.com/other": field is immutable]'
+    )
+    assert (await call.patch(f"{CORE}/events/e", {"message": "again"})).status == 200
+    assert (await call.put(f"{NEWER}/e", (await call.get(f"{NEWER}/e")).json)).status == 200
 
 
 async def test_watches_speak_the_asked_for_version(call: Caller) -> None:
