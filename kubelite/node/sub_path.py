@@ -6,15 +6,14 @@ made step by step, each from the directory before, so that nobody can put a link
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kubelite.node.environment import ConfigError
 
-_STEP = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # of a link, the link itself
 _KEPT_MODE = 0o2777
 
 
@@ -48,43 +47,28 @@ def _is_missing(path: Path) -> bool:
 
 
 def _walk(root: Path, names: tuple[str, ...]) -> None:
-    """OSError when a step isn't a directory, or a link; the last one may be a file."""
-    with _opened(root, None) as directory:
-        mode = os.fstat(directory).st_mode & _KEPT_MODE
-        _descend(directory, names, mode)
+    """OSError where the way isn't one of directories; its end may be anything but a link."""
+    place = os.open(root, _PLACE)
+    try:
+        mode = os.fstat(place).st_mode & _KEPT_MODE
+        for name in names:
+            below = _below(place, name, mode)
+            os.close(place)
+            place = below
+        if stat.S_ISLNK(os.fstat(place).st_mode):
+            raise NotADirectoryError(names[-1])
+    finally:
+        os.close(place)
 
 
-def _descend(directory: int, names: tuple[str, ...], mode: int) -> None:
-    if not names:
-        return
-    first, *others = names
-    made = _made(directory, first)
-    if not others and not made and _is_file(directory, first):
-        return
-    with _opened(first, directory) as child:
-        if made:
-            os.fchmod(child, mode)
-        _descend(child, tuple(others), mode)
-
-
-def _made(directory: int, name: str) -> bool:
+def _below(directory: int, name: str, mode: int) -> int:
+    """One step. What is there needn't be ours to read."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(name, _PLACE, dir_fd=directory)
     try:
         os.mkdir(name, dir_fd=directory)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _is_file(directory: int, name: str) -> bool:
-    with _opened(name, directory, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) as found:
-        mode = os.fstat(found).st_mode
-    return not stat.S_ISDIR(mode) and not stat.S_ISLNK(mode)
-
-
-@contextmanager
-def _opened(name: Path | str, directory: int | None, flags: int = _STEP) -> Iterator[int]:
-    found = os.open(name, flags, dir_fd=directory)
-    try:
-        yield found
-    finally:
-        os.close(found)
+    except FileExistsError:  # by now: another container of the pod needs it, too
+        return os.open(name, _PLACE, dir_fd=directory)
+    made = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    os.fchmod(made, mode)
+    return made

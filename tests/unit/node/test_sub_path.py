@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,14 @@ def test_missing_directories_have_the_rights_of_the_volume(root: Path) -> None:
         os.umask(before)
     assert made == root / "dir/a/b"
     assert [path.stat().st_mode & 0o7777 for path in (made.parent, made)] == [0o2775, 0o2775]
+
+
+def test_containers_of_a_pod_may_need_the_same_at_once(root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(20):
+            below = f"{number}/x/y/z"
+            found = pool.map(sub_path, [root] * 8, [below] * 8, [WHOSE] * 8)
+            assert set(found) == {root / below}
 
 
 @pytest.mark.parametrize("below", ["dir/a/b", "dir/file", "dir"])
