@@ -14,8 +14,9 @@ def go_labels(labels: Mapping[str, str] | None) -> msgspec.Raw:
     return _raw(_labels(labels))
 
 
-def go_strings(texts: Iterable[str] | None) -> msgspec.Raw:
-    return _raw(_strings(texts))
+def go_strings(texts: Iterable[str] | None, type: str = "string") -> msgspec.Raw:
+    """A list of that string type."""
+    return _raw(f"[]{type}{_strings(texts).removeprefix('[]string')}")
 
 
 def go_integers(numbers: Iterable[int]) -> msgspec.Raw:

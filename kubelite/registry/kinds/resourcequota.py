@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from kubelite.errors import FieldError, invalid_value, required
 from kubelite.objects import meta
@@ -12,9 +14,9 @@ from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.go_notation import go_strings
 from kubelite.registry.kinds.podspec_resources import resource_name
 from kubelite.registry.printing import age
-from kubelite.registry.validation import unchanged
 
 _COUNTED = {
     *("pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps"),
@@ -52,9 +54,8 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         errors += _hard(f"spec.hard[{name}]", name, value)
     errors += _scopes(spec)
     errors += _selector("spec.scopeSelector.matchExpressions", spec)
-    if old is not None:
-        scopes, before = sorted(spec.get("scopes") or ()), sorted(old["spec"].get("scopes") or ())
-        errors += unchanged("spec.scopes", scopes, before)
+    if old is not None and set(spec.get("scopes") or ()) != set(old["spec"].get("scopes") or ()):
+        errors.append(invalid_value("spec.scopes", _go_scopes(spec.get("scopes")), validation.IMMUTABLE))
     return errors
 
 
@@ -70,15 +71,21 @@ def _hard(path: str, name: str, value: str) -> list[FieldError]:
 
 def _scopes(spec: Obj) -> list[FieldError]:
     scopes = spec.get("scopes") or []
+    shown = _go_scopes(scopes)
     errors = []
     for scope in scopes:
         if scope not in _SCOPES:
-            errors.append(invalid_value("spec.scopes", scopes, "unsupported scope"))
+            errors.append(invalid_value("spec.scopes", shown, "unsupported scope"))
         errors += [
-            invalid_value("spec.scopes", scopes, "unsupported scope applied to resource")
+            invalid_value("spec.scopes", shown, "unsupported scope applied to resource")
             for _ in _foreign(scope, spec.get("hard") or {})
         ]
-    return errors + _conflicts("spec.scopes", scopes, scopes)
+    return errors + _conflicts("spec.scopes", scopes, shown)
+
+
+def _go_scopes(scopes: Sequence[str] | None) -> msgspec.Raw:
+    """As Go prints them."""
+    return go_strings(scopes, "core.ResourceQuotaScope")
 
 
 def _foreign(scope: str, hard: Obj) -> list[str]:
@@ -108,7 +115,9 @@ def _selector(path: str, spec: Obj) -> list[FieldError]:
             text += "ResourceQuotaScopeCrossNamespacePodAffinity"
             errors.append(invalid_value(f"{path}.operator", operator, text))
         errors += _operator(path, operator, values)
-    return errors + _conflicts("spec.scopes", [term.get("scopeName") or "" for term in terms], spec.get("scopes"))
+    return errors + _conflicts(
+        "spec.scopes", [term.get("scopeName") or "" for term in terms], _go_scopes(spec.get("scopes"))
+    )
 
 
 def _operator(path: str, operator: str, values: list[str]) -> list[FieldError]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -220,7 +221,8 @@ def test_a_wrong_quota_is_refused(quotas: Quotas, hard: Obj, spec: Obj, message:
 
 def test_scopes_can_not_change(quotas: Quotas) -> None:
     quotas.limit({"pods": "1"}, scopes=["BestEffort"])
-    with pytest.raises(StatusError, match="field is immutable"):
+    shown = re.escape('spec.scopes: Invalid value: []core.ResourceQuotaScope{"NotBestEffort"}: field is immutable')
+    with pytest.raises(StatusError, match=shown):
         quotas.registry.patch("resourcequotas", NAMESPACE, "quota", {"spec": {"scopes": ["NotBestEffort"]}})
 
 
