@@ -71,6 +71,6 @@ def archive_path(export: Path, leaf: str) -> Path:
     return path
 
 
-def doomed_path(export: Path, volume: str) -> Path:
-    """Where a volume's directory is while it is removed."""
-    return export / f".removed-{volume}"
+def doomed_path(directory: Path, volume: str) -> Path:
+    """Where a volume's directory is while it is removed: beside its place, as a user may who doesn't own it."""
+    return directory.with_name(f".removed-{volume}")

@@ -179,7 +179,7 @@ class Reclaimer(Controller):
         It leaves its place before anything else happens: what a new claim of the same path writes there is its own.
         """
         path = Path(volume["spec"]["nfs"]["path"])
-        doomed = directories.doomed_path(self._export, meta.name(volume))
+        doomed = directories.doomed_path(path, meta.name(volume))
         if not path.resolve().is_relative_to(self._export.resolve()) or path.resolve() == self._export.resolve():
             raise ValueError(f"{path} is not inside the export directory")
         fate = self._fate(volume) if path.exists() and not self._is_shared(path) else "retain"

@@ -288,7 +288,7 @@ def test_a_new_claim_of_the_same_path_keeps_what_it_writes_while_the_old_directo
     controllers.settle()
     assert registry.list("persistentvolumes") == []
     assert file.read_text() == "of the new one"
-    assert [path.name for path in export.iterdir()] == ["default"]
+    assert [path.name for path in (export / "default").iterdir()] == ["data"]
 
 
 def test_a_directory_that_was_being_removed_is_removed_to_the_end(
