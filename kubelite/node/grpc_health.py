@@ -36,7 +36,7 @@ async def check_health(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     try:
         writer.write(PREFACE + _frame(SETTINGS, 0, 0, b"") + _call(authority, service))
         return await _answer(reader, writer)
-    except asyncio.IncompleteReadError as error:
+    except (asyncio.IncompleteReadError, ConnectionError) as error:
         raise RpcFailed(UNAVAILABLE) from error
     finally:
         writer.close()

@@ -104,17 +104,18 @@ async def run_http(container: Obj, action: Obj, address: str, seconds: float) ->
 async def run_grpc(action: Obj, address: str, seconds: float) -> Verdict:
     """SERVING is a success. Upstream tries to connect until its time is over; here the first refusal will do."""
     target = f"{address}:{action['port']}"
-    status, connected = -1, False
+    until = asyncio.get_running_loop().time() + seconds
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(until):
             reader, writer = await asyncio.open_connection(address, int(action["port"]))
-            connected = True
-            status = await check_health(reader, writer, target, action.get("service") or "")
     except OSError:
-        if connected:
-            return Verdict("failure", f"timeout: health rpc did not complete within {seconds:g}s")
         why = f'failed to connect service "{target}" within {seconds:g}s: context deadline exceeded'
         return Verdict("failure", f"timeout: {why}")
+    try:
+        async with asyncio.timeout_at(until):
+            status = await check_health(reader, writer, target, action.get("service") or "")
+    except TimeoutError:
+        return Verdict("failure", f"timeout: health rpc did not complete within {seconds:g}s")
     except RpcFailed as error:
         return Verdict("failure", f"error: {_RPC_ERRORS.get(error.code, _RPC_ERROR.format(error.code, ''))}")
     if status != SERVING:
