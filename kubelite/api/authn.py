@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,12 +14,14 @@ from aiohttp import web
 
 from kubelite import errors
 from kubelite.objects import meta
+from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
 from kubelite.tokens import Claims, TokenAuthority
 
 _TRUSTED = 10.0  # seconds
 _REMEMBERED = 1000  # tokens
 _EXTRA = "impersonate-extra-"
+_LEEWAY = timedelta(minutes=1)  # upstream's, of its token library
 _ACCOUNT = "system:serviceaccount:"
 
 
@@ -86,13 +89,13 @@ class Authenticator:
     def _check_bound(self, claims: Claims, text: str) -> None:
         """A token dies with its account, and with whatever it is bound to."""
         account = self._registry.find("serviceaccounts", claims.namespace, claims.service_account)
-        if account is None or meta.uid(account) != claims.uid:
+        if account is None or meta.uid(account) != claims.uid or _is_over(account):
             raise errors.unauthorized()
         for kind, (name, uid) in claims.bound.items():
             if kind == "node" and "pod" in claims.bound:
                 continue  # only told
             found = self._registry.find(f"{kind}s", None if kind == "node" else claims.namespace, name)
-            if found is None or uid not in ("", meta.uid(found)):
+            if found is None or uid not in ("", meta.uid(found)) or _is_over(found):
                 raise errors.unauthorized()
             if not uid and base64.b64decode((found.get("data") or {}).get("token", "")) != text.encode():
                 raise errors.unauthorized()
@@ -110,6 +113,16 @@ class Authenticator:
             self._verified.clear()
         self._verified[text] = (now + _TRUSTED, claims)
         return claims
+
+
+def _is_over(obj: Obj) -> bool:
+    """What was to be gone a minute ago counts as gone, though something still holds it."""
+    deleted = obj["metadata"].get("deletionTimestamp")
+    return deleted is not None and meta.parse_time(deleted) + _LEEWAY < _now()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _of_certificate(certificate: dict[str, Any]) -> User:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from kubelite.api import authn
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -82,6 +84,19 @@ async def test_a_pods_token_tells_of_pod_and_node(call: Caller, registry: Regist
     assert extra[f"{EXTRA}/credential-id"] == [f"JTI={claims(token)['jti']}"]
     registry.delete("pods", "default", "p", grace=0)
     assert (await review(call, token))["error"] == "invalid bearer token"
+
+
+async def test_a_token_is_good_for_another_minute_where_its_pod_cannot_go(
+    call: Caller, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = {"name": "p", "namespace": "default", "finalizers": ["example.com/held"]}
+    registry.create("pods", {"metadata": metadata, "spec": pod()["spec"]})
+    token = (await ask(call, boundObjectRef={"kind": "Pod", "apiVersion": "v1", "name": "p"})).json["status"]["token"]
+    registry.delete("pods", "default", "p", grace=0)
+    deleted = meta.parse_time(registry.get("pods", "default", "p")["metadata"]["deletionTimestamp"])
+    for seconds, good in ((59, True), (61, False)):
+        monkeypatch.setattr(authn, "_now", lambda seconds=seconds: deleted + timedelta(seconds=seconds))
+        assert bool((await review(call, token)).get("authenticated")) == good
 
 
 async def test_a_pods_own_token_outlives_what_it_says(registry: Registry, tokens: TokenAuthority) -> None:
