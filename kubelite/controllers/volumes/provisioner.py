@@ -46,39 +46,46 @@ class Provisioner(Controller):
 
     def reconcile(self, key: Key) -> None:
         claim = self.client.find("persistentvolumeclaims", *key)
-        if claim is None or meta.is_terminating(claim) or claim["spec"].get("volumeName"):
-            return
-        if meta.annotations(claim).get(STORAGE_PROVISIONER) != PROVISIONER:
-            return
-        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
-        name = directories.volume_name(claim)
-        if found is None or self.client.find("persistentvolumes", None, name) is not None:
-            return
-        delayed = found.get("volumeBindingMode") == "WaitForFirstConsumer"
-        if delayed and not meta.annotations(claim).get(SELECTED_NODE):
+        storage_class = None if claim is None else self._class_to_serve(claim)
+        if claim is None or storage_class is None:
             return
         if (node := self._vanished_node(claim)) is not None:
             self._choose_again(claim, node)
-            return
-        if claim["spec"].get("volumeMode") == "Block":
-            message = f"{PROVISIONER} does not support block volume provisioning"
-            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
-            return
+        elif claim["spec"].get("volumeMode") == "Block":
+            self._refuse(claim, f"{PROVISIONER} does not support block volume provisioning")
+        else:
+            self._provision(claim, storage_class)
+
+    def _class_to_serve(self, claim: Obj) -> Obj | None:
+        """The class of a claim that is to be provisioned here, now."""
+        annotations = meta.annotations(claim)
+        if meta.is_terminating(claim) or claim["spec"].get("volumeName"):
+            return None
+        if annotations.get(STORAGE_PROVISIONER) != PROVISIONER:
+            return None
+        if self.client.find("persistentvolumes", None, directories.volume_name(claim)) is not None:
+            return None
+        found = self.client.find("storageclasses", None, storage_class_of(claim) or "")
+        delayed = found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
+        return None if delayed and not annotations.get(SELECTED_NODE) else found
+
+    def _provision(self, claim: Obj, storage_class: Obj) -> None:
         where = f"{meta.namespace(claim)}/{meta.name(claim)}"
-        self.recorder.event(
-            claim, "Normal", "Provisioning", f'External provisioner is provisioning volume for claim "{where}"'
-        )
+        message = f'External provisioner is provisioning volume for claim "{where}"'
+        self.recorder.event(claim, "Normal", "Provisioning", message)
         try:
-            path = self._make_directory(claim, found)
+            path = self._make_directory(claim, storage_class)
         except (OSError, ValueError) as error:
-            why = (
-                f"unable to create directory to provision new pv: {error}" if isinstance(error, OSError) else str(error)
-            )
-            message = f'failed to provision volume with StorageClass "{meta.name(found)}": {why}'
-            self.recorder.event(claim, "Warning", "ProvisioningFailed", message)
+            doing = "unable to create directory to provision new pv: " if isinstance(error, OSError) else ""
+            why = f'failed to provision volume with StorageClass "{meta.name(storage_class)}": {doing}{error}'
+            self._refuse(claim, why)
             raise
-        self.client.create("persistentvolumes", self._volume(claim, found, path))
-        self.recorder.event(claim, "Normal", "ProvisioningSucceeded", f"Successfully provisioned volume {name}")
+        made = self.client.create("persistentvolumes", self._volume(claim, storage_class, path))
+        message = f"Successfully provisioned volume {meta.name(made)}"
+        self.recorder.event(claim, "Normal", "ProvisioningSucceeded", message)
+
+    def _refuse(self, claim: Obj, why: str) -> None:
+        self.recorder.event(claim, "Warning", "ProvisioningFailed", why)
 
     def _vanished_node(self, claim: Obj) -> str | None:
         """The node that the scheduler chose, if there is no such node any more."""
@@ -86,7 +93,7 @@ class Provisioner(Controller):
         return name if name and self.client.find("nodes", None, name) is None else None
 
     def _choose_again(self, claim: Obj, node: str) -> None:
-        self.recorder.event(claim, "Warning", "ProvisioningFailed", f'nodes "{node}" not found')
+        self._refuse(claim, f'nodes "{node}" not found')
         new = meta.copy(claim)
         del new["metadata"]["annotations"][SELECTED_NODE]
         self.client.update("persistentvolumeclaims", new)
