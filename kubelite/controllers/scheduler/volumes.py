@@ -99,7 +99,7 @@ def _in_zone(volume: Obj, node: Obj) -> bool:
 def bindings(pod: Obj, node: Obj, client: Client) -> Bindings | None:
     """For claims that wait for their consumer, the smallest first; None when the node can't satisfy them all."""
     waiting = [claim for _, claim in claims(pod, client) if claim is not None and not is_bound(claim)]
-    volumes = client.list("persistentvolumes")
+    volumes = client.list("persistentvolumes") if waiting else []
     taken: dict[str, tuple[Obj, Obj]] = {}
     provisioned = []
     for claim in sorted(waiting, key=matching.requested):
