@@ -98,7 +98,8 @@ def _in_zone(volume: Obj, node: Obj) -> bool:
 
 def bindings(pod: Obj, node: Obj, client: Client) -> Bindings | None:
     """For claims that wait for their consumer, the smallest first; None when the node can't satisfy them all."""
-    waiting = [claim for _, claim in claims(pod, client) if claim is not None and not is_bound(claim)]
+    found = dict(claims(pod, client))  # a pod may mount one claim twice
+    waiting = [claim for claim in found.values() if claim is not None and not is_bound(claim)]
     volumes = client.list("persistentvolumes") if waiting else []
     taken: dict[str, tuple[Obj, Obj]] = {}
     provisioned = []

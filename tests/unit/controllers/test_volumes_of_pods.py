@@ -211,9 +211,10 @@ def test_scheduler_takes_the_smallest_volume_whatever_its_access_modes(
     volume(registry, "single", "5Gi", storageClassName="local")
     controllers.settle()
     claim(registry, storageClassName="local")
-    pod(registry, "web", using("data"))
+    pod(registry, "web", using("data"), {**using("data"), "name": "again"})
     controllers.settle()
     assert found(registry)["spec"]["volumeName"] == "shared"
+    assert registry.get("persistentvolumes", None, "single")["status"]["phase"] == "Available"
     bound = registry.get("persistentvolumes", None, "shared")
     assert meta.annotations(bound) == {"pv.kubernetes.io/bound-by-controller": "yes"}
 
