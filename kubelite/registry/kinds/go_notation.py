@@ -33,6 +33,12 @@ def go_strategy(kind: str, rolling: str, strategy: Obj) -> msgspec.Raw:
     return _raw(f"apps.{kind}{{Type:{_text(strategy.get('type'))}, RollingUpdate:(*apps.{rolling})(nil)}}")
 
 
+def go_partition(rolling: Obj) -> msgspec.Raw:
+    """A StatefulSet's `rollingUpdate`."""
+    fields = f"Partition:{rolling.get('partition', 0)}, MaxUnavailable:(*intstr.IntOrString)(nil)"
+    return _raw(f"apps.RollingUpdateStatefulSetStrategy{{{fields}}}")
+
+
 def go_selector(selector: Obj | None) -> msgspec.Raw | None:
     """A label selector, as the pointed-to struct."""
     if selector is None:

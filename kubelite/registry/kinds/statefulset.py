@@ -10,7 +10,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
-from kubelite.registry.kinds.go_notation import go_int_or_string, go_strategy
+from kubelite.registry.kinds.go_notation import go_int_or_string, go_partition, go_strategy
 from kubelite.registry.kinds.persistentvolumeclaim import default_claim
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import within
@@ -72,7 +72,8 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
         text = "must be 'OrderedReady' or 'Parallel'"
         errors.append(invalid_value("spec.podManagementPolicy", spec["podManagementPolicy"], text))
     errors += _strategy("spec.updateStrategy", spec["updateStrategy"])
-    for name, policy in spec["persistentVolumeClaimRetentionPolicy"].items():
+    for name in _RETENTION:
+        policy = spec["persistentVolumeClaimRetentionPolicy"][name]
         errors += within(f"spec.persistentVolumeClaimRetentionPolicy.{name}", policy, ("Retain", "Delete"))
     errors += not_negative(spec, "replicas", "minReadySeconds")
     errors += validation.not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
@@ -90,7 +91,7 @@ def _strategy(path: str, strategy: Obj) -> list[FieldError]:
     if strategy["type"] == "OnDelete":
         text = "only allowed for updateStrategy 'RollingUpdate'"
         rolling = strategy.get("rollingUpdate")
-        return [] if rolling is None else [invalid_value(f"{path}.rollingUpdate", rolling, text)]
+        return [] if rolling is None else [invalid_value(f"{path}.rollingUpdate", go_partition(rolling), text)]
     if strategy["type"] != "RollingUpdate":
         shown = go_strategy("StatefulSetUpdateStrategy", "RollingUpdateStatefulSetStrategy", strategy)
         return [invalid_value(path, shown, "must be 'RollingUpdate' or 'OnDelete'")]

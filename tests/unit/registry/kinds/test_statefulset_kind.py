@@ -118,8 +118,8 @@ WRONG: list[tuple[Obj, list[str]]] = [
     (
         {"updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}},
         [
-            'updateStrategy.rollingUpdate: Invalid value: {"partition":1}: '
-            "only allowed for updateStrategy 'RollingUpdate'"
+            "updateStrategy.rollingUpdate: Invalid value: apps.RollingUpdateStatefulSetStrategy{Partition:1, "
+            "MaxUnavailable:(*intstr.IntOrString)(nil)}: only allowed for updateStrategy 'RollingUpdate'"
         ],
     ),
     (
