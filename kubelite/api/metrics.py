@@ -6,21 +6,53 @@ Shaped as kubernetes-sigs/metrics-server's answers; measured by the node.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from aiohttp import web
 
 from kubelite import errors
 from kubelite.api import selection
 from kubelite.api.answer import Answer, send
+from kubelite.api.negotiation import answer_form
+from kubelite.api.table import table
+from kubelite.api.views import include_of
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.usage import Meter, Usage
+from kubelite.registry.kind import NAME_COLUMN, Column, Kind
 from kubelite.registry.registry import Registry
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 PREFIX = f"/apis/{GROUP}/{VERSION}/"
 RESOURCES: Sequence[tuple[str, str, bool]] = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
+
+
+def _row(measured: Obj, now: datetime) -> list[Any]:
+    usages = [one["usage"] for one in measured.get("containers", [measured])]
+    cpu, memory = (sum(int(usage[name].rstrip("nKi")) for usage in usages) for name in ("cpu", "memory"))
+    return [meta.name(measured), f"{cpu}n", f"{memory}Ki", measured["window"]]
+
+
+def _kind(kind: str, plural: str, *, namespaced: bool) -> Kind:
+    columns = (
+        Column("cpu", format="quantity"),
+        Column("memory", format="quantity"),
+        Column("Window", format="duration"),
+    )
+    return Kind(
+        group=GROUP,
+        version=VERSION,
+        kind=kind,
+        plural=plural,
+        singular="",
+        namespaced=namespaced,
+        columns=(NAME_COLUMN, *columns),
+        row=_row,
+    )
+
+
+_PODS, _NODES = (_kind(kind, plural, namespaced=namespaced) for plural, kind, namespaced in reversed(RESOURCES))
 
 
 class Metrics:
@@ -35,27 +67,44 @@ class Metrics:
             raise errors.method_not_allowed()
         match request.path.removeprefix(PREFIX).strip("/").split("/"):
             case ["nodes"]:
-                return self._list(request, "NodeMetrics", await self._nodes(self._selected(request, "nodes", None)))
+                return self._list(request, _NODES, await self._nodes(self._selected(request, "nodes", None)))
             case ["nodes", name]:
-                return send(request, Answer((await self._nodes([self._registry.get("nodes", None, name)]))[0]))
+                return self._one(request, _NODES, await self._nodes(self._named("nodes", None, name)), name)
             case ["pods"]:
-                return self._list(request, "PodMetrics", await self._pods(self._selected(request, "pods", None)))
+                return self._list(request, _PODS, await self._pods(self._selected(request, "pods", None)))
             case ["namespaces", namespace, "pods"]:
-                return self._list(request, "PodMetrics", await self._pods(self._selected(request, "pods", namespace)))
+                return self._list(request, _PODS, await self._pods(self._selected(request, "pods", namespace)))
             case ["namespaces", namespace, "pods", name]:
-                found = await self._pods([self._registry.get("pods", namespace, name)])
-                if not found:
-                    raise errors.not_found("pods", f"{namespace}/{name}", GROUP)
-                return send(request, Answer(found[0]))
+                found = await self._pods(self._named("pods", namespace, name))
+                return self._one(request, _PODS, found, f"{namespace}/{name}")
         raise errors.page_not_found()
 
     def _selected(self, request: web.Request, plural: str, namespace: str | None) -> list[Obj]:
         chosen = selection.of_query(self._registry.kind(plural), request.query)
         return [obj for obj in self._registry.list(plural, namespace) if chosen.matches(obj)]
 
-    def _list(self, request: web.Request, kind: str, items: list[Obj]) -> web.StreamResponse:
-        body = {"kind": f"{kind}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": items}
-        return send(request, Answer(body))
+    def _named(self, plural: str, namespace: str | None, name: str) -> list[Obj]:
+        found = self._registry.find(plural, namespace, name)
+        return [found] if found else []
+
+    def _one(self, request: web.Request, kind: Kind, found: Sequence[Obj], name: str) -> web.StreamResponse:
+        """What isn't there and what isn't measured yet are the same."""
+        if not found:
+            raise errors.not_found(kind.kind.lower(), name, GROUP)
+        return self._shown(request, kind, found, found[0])
+
+    def _list(self, request: web.Request, kind: Kind, items: Sequence[Obj]) -> web.StreamResponse:
+        body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {}, "items": items}
+        return self._shown(request, kind, items, body)
+
+    def _shown(self, request: web.Request, kind: Kind, items: Sequence[Obj], plain: Obj) -> web.StreamResponse:
+        form = answer_form(request.headers.get("Accept", ""))
+        if form.type != "Table":
+            return send(request, Answer(plain), form)
+        now, include = self._registry.now(), include_of(request.query)
+        return send(
+            request, Answer(table(kind, items, now, include=include, metadata={}, version=form.api_version)), form
+        )
 
     async def _pods(self, pods: Iterable[Obj]) -> list[Obj]:
         measured = list(pods)
@@ -87,7 +136,7 @@ class Metrics:
             "apiVersion": f"{GROUP}/{VERSION}",
             "metadata": {**metadata, "creationTimestamp": meta.format_time(now)},
             "timestamp": meta.format_time(now - timedelta(seconds=oldest)),
-            "window": f"{window:.3f}s" if window >= 1 else f"{window * 1000:.0f}ms",
+            "window": f"{round(window, 3):g}s" if window >= 1 else f"{window * 1000:.0f}ms",
         }
 
 

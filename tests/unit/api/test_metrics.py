@@ -27,7 +27,7 @@ async def test_pods_show_each_container(call: Caller) -> None:
         "default",
     )
     usage = {"cpu": "250000000n", "memory": "3072Ki"}
-    assert found["window"] == "15.020s"
+    assert found["window"] == "15.02s"
     assert meta.parse_time(found["timestamp"]) == meta.parse_time(found["metadata"]["creationTimestamp"]) - SEVEN
     assert found["containers"] == [{"name": "a", "usage": usage}, {"name": "b", "usage": usage}]
     assert len((await call.get(f"{GROUP}/pods")).json["items"]) == 2
@@ -42,6 +42,19 @@ async def test_node_uses_what_its_pods_use(call: Caller) -> None:
     answer = (await call.get(f"{GROUP}/nodes")).json
     assert answer["kind"] == "NodeMetricsList"
     assert answer["items"][0]["usage"] == {"cpu": "500000000n", "memory": "6144Ki"}
+
+
+async def test_what_is_not_measured_is_named_as_the_metrics_server_does(call: Caller) -> None:
+    missing = await call.get(f"{GROUP}/namespaces/default/pods/none")
+    assert (missing.status, missing.message) == (404, 'podmetrics.metrics.k8s.io "default/none" not found')
+    assert (await call.get(f"{GROUP}/nodes/none")).message == 'nodemetrics.metrics.k8s.io "none" not found'
+
+
+async def test_tables_add_up_containers(call: Caller) -> None:
+    await _pod(call, "web")
+    answer = await call.get(f"{GROUP}/pods", Accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    assert [column["name"] for column in answer.json["columnDefinitions"]] == ["Name", "cpu", "memory", "Window"]
+    assert answer.json["rows"][0]["cells"] == ["web", "500000000n", "6144Ki", "15.02s"]
 
 
 async def test_discovery_lists_what_kubectl_looks_for(call: Caller) -> None:
