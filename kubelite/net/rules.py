@@ -5,8 +5,7 @@ a chain per port that picks an endpoint at random and rewrites the destination, 
 and port there. Nothing of a connection's way is decided here after its first packet: connection tracking keeps to it,
 so established connections outlive any change of the rules. Semantics follow upstream's "virtual IPs" reference and
 `pkg/proxy/nftables`; different on purpose: node ports answer on loopback addresses too, endpoints have no chain each
-(a tenth of the kernel's work per change), a refused TCP connection gets a reset (ICMP errors are rate limited),
-addresses of the service range that no Service has are left alone (the range may be in use outside of this machine).
+(a tenth of the kernel's work per change), a refused TCP connection gets a reset (ICMP errors are rate limited).
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Fragment:
 
 def skeleton(ground: Ground) -> str:
     """The table without any Service."""
-    parts = (_maps(ground), _DECISIONS, _counting(), _rewriting(ground), _filters(ground))
+    parts = (_maps(ground), _decisions(ground), _counting(), _rewriting(ground), _filters(ground))
     return f"table ip {ground.table} {{\n{''.join(parts)}}}\n"
 
 
@@ -90,20 +89,24 @@ def _maps(ground: Ground) -> str:
 """
 
 
-_DECISIONS = """\
-  chain refuse {
+def _decisions(ground: Ground) -> str:
+    """Where a first packet goes. One to an address of the range that no Service has is dropped, not refused: the
+    Service may be about to come, and it must never wander off the machine to whoever has that address there."""
+    return f"""\
+  chain refuse {{
     meta l4proto tcp reject with tcp reset
     reject
-  }
-  chain services {
+  }}
+  chain services {{
     ip daddr . meta l4proto . th dport vmap @service-ips
     fib daddr type local meta l4proto . th dport vmap @service-node-ports
-  }
-  chain refusals {
+  }}
+  chain refusals {{
     ip daddr . meta l4proto . th dport vmap @refused-ips
     fib daddr type local meta l4proto . th dport vmap @refused-node-ports
     ip daddr @cluster-ips goto refuse
-  }
+    ip daddr {ground.services} drop
+  }}
 """
 
 

@@ -23,6 +23,7 @@ from tests.docker.serving import ECHO, TOOLS, balanced, datagram_server, fetch, 
 
 CONNECTIONS = 1000
 REFUSED = 7  # curl's exit code for a connection that could not be made
+TIMED_OUT = 28
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,26 @@ def test_service_without_ready_pods_refuses_at_once(view: Namespace) -> None:
     for port in (80, 81):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address(view, "empty"), port), timeout=5)
+
+
+def test_address_of_a_service_that_is_gone_leads_nowhere(view: Namespace) -> None:
+    """Not to whoever may have the address elsewhere either."""
+    view.apply(service("gone", selector={"app": "web"}, ports=[{"port": 80, "targetPort": "http"}]))
+    former = address(view, "gone")
+    eventually(lambda: fetch(former, 80), told=lambda: view.kubectl("get", "endpointslices"))
+    view.kubectl("delete", "service", "gone")
+
+    def silent() -> bool:
+        try:
+            socket.create_connection((former, 80), timeout=1).close()
+        except OSError as failure:
+            return isinstance(failure, TimeoutError)
+        return False
+
+    eventually(silent)
+    with pytest.raises(CommandError) as unanswered:
+        view.exec("tools", "curl", "-sS", "-m", "1", f"http://{former}")
+    assert unanswered.value.code == TIMED_OUT
 
 
 def test_datagrams_to_a_service_without_pods_are_refused(view: Namespace) -> None:
