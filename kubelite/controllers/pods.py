@@ -78,6 +78,15 @@ def seconds_until_next_available(pods: Iterable[Obj], min_ready_seconds: int, no
     return min((seconds for seconds in due if seconds > 0), default=None)
 
 
+def restarts(pod: Obj) -> tuple[int, int]:
+    """The restarts of the container that was restarted most, and those of such a sidecar."""
+    status, initial = pod.get("status") or {}, pod["spec"].get("initContainers") or ()
+    sidecars = {container["name"] for container in initial if container.get("restartPolicy") == "Always"}
+    mains = [it.get("restartCount", 0) for it in status.get("containerStatuses") or ()]
+    others = [it.get("restartCount", 0) for it in status.get("initContainerStatuses") or () if it["name"] in sidecars]
+    return max(mains, default=0), max(others, default=0)
+
+
 def revision(pod: Obj) -> str:
     return meta.labels(pod).get(REVISION_LABEL, "")
 

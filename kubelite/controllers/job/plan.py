@@ -74,10 +74,9 @@ def superfluous(view: View, at_least: int) -> list[Obj]:
     return wrong + right[: max(at_least - len(wrong), 0)]
 
 
-def _rank(pod: Obj) -> tuple[bool, int, bool, float, int, float]:
+def _rank(pod: Obj) -> tuple[bool, int, bool, float, int, int, float]:
     """Smaller goes first: unassigned, pending, unready, just ready, restarted, young pods."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    restarts = max((int(status.get("restartCount", 0)) for status in statuses), default=0)
+    restarts, sidecars_restarts = podq.restarts(pod)
     created = meta.parse_time(pod["metadata"]["creationTimestamp"])
     return (
         bool(pod["spec"].get("nodeName")),
@@ -85,6 +84,7 @@ def _rank(pod: Obj) -> tuple[bool, int, bool, float, int, float]:
         podq.is_ready(pod),
         -_seconds(podq.ready_since(pod)),
         -restarts,
+        -sidecars_restarts,
         -created.timestamp(),
     )
 

@@ -137,11 +137,17 @@ def pod(uid: str, *, node: str = "n1", phase: str = "Running", ready: float | No
         condition = {"type": "Ready", "status": "True", "lastTransitionTime": stamp}
     created = meta.format_time(START - timedelta(seconds=more.get("age", 3600)))
     notes = {ranking.COST_ANNOTATION: str(more["cost"])} if "cost" in more else {}
-    restarts = [{"restartCount": more.get("restarts", 0)}]
+    restarts = [{"name": "main", "restartCount": more.get("restarts", 0)}]
+    beside = [{"name": "beside", "restartCount": more.get("sidecar_restarts", 0)}]
     return {
         "metadata": {"name": uid, "uid": uid, "creationTimestamp": created, "annotations": notes},
-        "spec": {"nodeName": node},
-        "status": {"phase": phase, "conditions": [condition], "containerStatuses": restarts},
+        "spec": {"nodeName": node, "initContainers": [{"name": "beside", "restartPolicy": "Always"}]},
+        "status": {
+            "phase": phase,
+            "conditions": [condition],
+            "containerStatuses": restarts,
+            "initContainerStatuses": beside,
+        },
     }
 
 
@@ -154,6 +160,7 @@ WORSE = {
     "cheaper": pod("z", cost=-1),
     "ready for much less time": pod("z", ready=10),
     "restarted": pod("z", restarts=3),
+    "restarted beside": pod("z", sidecar_restarts=1),
     "much younger": pod("z", age=10),
 }
 
@@ -170,7 +177,7 @@ def test_pod_on_the_crowded_node_goes_first() -> None:
 
 
 def test_similar_ages_are_decided_by_uid_alone() -> None:
-    pods = [pod("b", ready=3600), pod("a", ready=3700)]
+    pods = [pod("b", ready=3600, restarts=3), pod("a", ready=3700)]
     assert [meta.name(it) for it in ranking.doomed(pods, 1, [], START)] == ["a"]
 
 
