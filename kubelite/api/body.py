@@ -100,6 +100,7 @@ class DeleteOptions:
     uid: str | None = None
     resource_version: str | None = None
     dry_run: bool = False
+    cascades: bool = False  # said so in a way that upstream answers with 202 while the object is still there
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -134,6 +135,7 @@ async def read_delete_options(request: web.Request) -> DeleteOptions:
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),
         dry_run="All" in dry_run,
+        cascades=policy == "Foreground" or value.get("orphanDependents") in (False, "false"),
     )
 
 

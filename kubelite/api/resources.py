@@ -171,7 +171,7 @@ class Resources:
         wanted = await body.read_delete_options(request)
         stored = self._registry.stored(target.kind, target.namespace, target.name)
         deleted = self._registry.delete_stored(target.kind.storage, stored, **wanted.arguments)
-        return self._deleted(request, target, deleted, _orphans(target, wanted))
+        return self._deleted(request, target, deleted, wanted)
 
     async def delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
         wanted = await body.read_delete_options(request)
@@ -199,10 +199,12 @@ class Resources:
         return send(request, Answer(shown, status, warnings), form)
 
     def _deleted(
-        self, request: web.Request, target: Target, deleted: Deleted, warnings: Sequence[str]
+        self, request: web.Request, target: Target, deleted: Deleted, wanted: body.DeleteOptions
     ) -> web.StreamResponse:
+        warnings = _orphans(target, wanted)
         if not deleted.gone or target.kind.returns_deleted:
-            return self._one(request, target, deleted.object, warnings=warnings)
+            status = 202 if wanted.cascades and not deleted.gone else 200
+            return self._one(request, target, deleted.object, status=status, warnings=warnings)
         return send(request, Answer(deleted_status(target.kind, deleted.object), 200, warnings))
 
 

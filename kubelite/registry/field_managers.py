@@ -119,7 +119,9 @@ def _ignored(kind: Kind, subresource: str) -> Ignored:
 
 def component(kind: Kind) -> str:
     """What upstream calls the part of the control plane that writes objects of this kind."""
-    return "kubelet" if kind.plural in ("pods", "nodes", "leases") else "kube-controller-manager"
+    if kind.plural in ("pods", "nodes", "leases"):
+        return "kubelet"
+    return "kube-apiserver" if kind.group == "apiextensions.k8s.io" else "kube-controller-manager"
 
 
 def created(kind: Kind, obj: Obj, writer: Writer, now: datetime) -> list[Obj]:

@@ -143,6 +143,27 @@ async def test_a_collection_goes_by_selection(call: Caller) -> None:
     assert (await call.delete(f"{MAPS}?fieldSelector=metadata.name%3Dc")).names == ["c"]
 
 
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, 200),
+        ({"propagationPolicy": "Background"}, 200),
+        ({"propagationPolicy": "Orphan"}, 200),
+        ({"propagationPolicy": "Foreground"}, 202),
+        ({"orphanDependents": False}, 202),
+    ],
+)
+async def test_a_deletion_that_waits_is_accepted_if_it_was_asked_to_cascade(
+    call: Caller, options: Any, status: int
+) -> None:
+    held = config_map()
+    held["metadata"]["finalizers"] = ["example.com/held"]
+    await call.post(MAPS, held)
+    assert (await call.delete(f"{MAPS}/a", options)).status == status
+    await call.post(MAPS, config_map("b"))
+    assert (await call.delete(f"{MAPS}/b", {"orphanDependents": False})).status == 200  # gone at once
+
+
 async def test_preconditions_hold_for_each_of_a_collection(call: Caller) -> None:
     await call.post(MAPS, config_map())
     refused = await call.delete(MAPS, {"preconditions": {"uid": "another"}})
