@@ -96,9 +96,7 @@ def format_access_modes(modes: list[str] | None) -> str:
     return ",".join(short for mode, short in _ACCESS_MODES.items() if mode in (modes or ()))
 
 
-def access_mode_errors(path: str, modes: list[str] | None, missing: str) -> list[FieldError]:
-    if not modes:
-        return [required(path, missing)]
+def access_mode_errors(path: str, modes: list[str]) -> list[FieldError]:
     supported = sorted(_ACCESS_MODES)
     errors = [not_supported(path, mode, supported) for mode in modes if mode not in _ACCESS_MODES]
     if "ReadWriteOncePod" in modes and any(mode in _ACCESS_MODES for mode in modes if mode != "ReadWriteOncePod"):
@@ -138,7 +136,9 @@ def _prepare(new: Obj, old: Obj | None) -> None:
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     spec = new["spec"]
-    errors = access_mode_errors("spec.accessModes", spec.get("accessModes"), "")
+    modes = spec.get("accessModes") or []
+    errors = [] if modes else [required("spec.accessModes")]
+    errors += access_mode_errors("spec.accessModes", modes)
     errors += _capacity_errors(spec.get("capacity") or {})
     policy = spec["persistentVolumeReclaimPolicy"]
     if policy not in _RECLAIM_POLICIES:
@@ -164,9 +164,17 @@ def _capacity_errors(capacity: Obj) -> list[FieldError]:
     errors = [] if capacity else [required("spec.capacity")]
     if set(capacity) != {"storage"}:
         errors.append(not_supported("spec.capacity", capacity or None, ("storage",)))
-    return errors + [
-        error for name, amount in capacity.items() for error in storage_errors(f"spec.capacity[{name}]", amount)
-    ]
+    for name, amount in capacity.items():
+        errors += _negative(f"spec.capacity[{name}]", amount) + storage_errors(f"spec.capacity[{name}]", amount)
+    return errors
+
+
+def _negative(path: str, amount: str | int | float) -> list[FieldError]:
+    try:
+        value = int(quantities.parse(amount))
+    except ValueError:
+        return []
+    return [invalid_value(path, value, "must be a valid resource quantity")] if value < 0 else []
 
 
 def _sources(spec: Obj) -> list[str]:

@@ -41,9 +41,10 @@ def default_claim(claim: Obj) -> None:
 
 def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
     """Also of the claim templates of a StatefulSet, at their own path."""
-    text = "at least 1 access mode is required"
-    errors = access_mode_errors(f"{path}.accessModes", spec.get("accessModes"), text)
+    modes = spec.get("accessModes") or []
+    errors = [] if modes else [required(f"{path}.accessModes", "at least 1 access mode is required")]
     errors += validation.label_selector(f"{path}.selector", spec.get("selector"))
+    errors += access_mode_errors(f"{path}.accessModes", modes)
     request = _requested(spec)
     if request is None:
         errors.append(required(f"{path}.resources[storage]"))

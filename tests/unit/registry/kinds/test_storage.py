@@ -74,6 +74,13 @@ def test_volume_knows_since_when_it_is_in_its_phase(status: Obj, since: str) -> 
             {"capacity": {}},
             ["spec.capacity: Required value", 'spec.capacity: Unsupported value: null: supported values: "storage"'],
         ),
+        (
+            {"capacity": {"storage": "-1"}},
+            [
+                "spec.capacity[storage]: Invalid value: -1: must be a valid resource quantity",
+                'spec.capacity[storage]: Invalid value: "-1": must be greater than zero',
+            ],
+        ),
         ({"capacity": {"storage": "0"}}, ['spec.capacity[storage]: Invalid value: "0": must be greater than zero']),
         ({"nfs": {"server": "s", "path": "x"}}, ['spec.nfs.path: Invalid value: "x": must be an absolute path']),
         (
