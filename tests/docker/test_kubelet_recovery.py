@@ -146,7 +146,7 @@ async def test_back_off_outlives_the_kubelet(node: Node) -> None:
 
 
 async def test_image_change_restarts_the_container(node: Node) -> None:
-    node.create("updated", {"image": "httpd:2.4"})
+    node.create("updated", {"image": "httpd:2.4"}, terminationGracePeriodSeconds=1)
     await node.ready("updated")
     pod = meta.copy(node.pod("updated") or {})
     pod["spec"]["containers"][0]["image"] = "httpd:latest"
