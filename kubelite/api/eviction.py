@@ -19,8 +19,7 @@ _SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction s
 
 def check_request(eviction: Obj, pod: Obj) -> None:
     """The request has to name the pod that it was sent to, and may insist on one version of it."""
-    name = (eviction.get("metadata") or {}).get("name") or meta.name(pod)
-    if name != meta.name(pod):
+    if (eviction.get("metadata") or {}).get("name") != meta.name(pod):
         raise bad_request("name in URL does not match name in Eviction object")
     wanted = ((eviction.get("deleteOptions") or {}).get("preconditions") or {}).get("resourceVersion")
     current = pod["metadata"]["resourceVersion"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kubelite.objects import meta
@@ -70,3 +71,10 @@ def condition(kind: str, reason: str, message: str, now: datetime, status: str =
     stamp = meta.format_time(now)
     times = {"lastProbeTime": stamp, "lastTransitionTime": stamp}
     return {"type": kind, "status": status, **times, "reason": reason, "message": message}
+
+
+def with_condition(conditions: Sequence[Obj], new: Obj) -> list[Obj]:
+    """`new` in the place of the condition of its type, at the end when there is none."""
+    if meta.condition(conditions, new["type"]) is None:
+        return [*conditions, new]
+    return [new if condition["type"] == new["type"] else condition for condition in conditions]

@@ -63,8 +63,7 @@ def _progress(view: View) -> tuple[Obj, str]:
     word = "Suspended" if suspended else "Resumed"
     state = "True" if suspended else "False"
     new = jobs.condition("Suspended", f"Job{word}", f"Job {word.lower()}", view.now, state)
-    others = [condition for condition in jobs.conditions(view.job) if condition["type"] != "Suspended"]
-    return {"conditions": [*others, new]}, word
+    return {"conditions": jobs.with_condition(jobs.conditions(view.job), new)}, word
 
 
 def _tally(view: View, status: Obj, end: Obj | None) -> tuple[Obj, list[Obj], bool]:
@@ -158,8 +157,7 @@ def settled(tracking: Tracking, tracked: Collection[str]) -> Obj:
     status, end = counted(tracking.status, tracked), tracking.end
     waits = tracking.partial or status["uncountedTerminatedPods"] or status["terminating"]
     if end is not None and not waits:
-        others = [condition for condition in status.get("conditions", ()) if condition["type"] != end["type"]]
-        status = status | {"conditions": [*others, end]}
+        status = status | {"conditions": jobs.with_condition(status.get("conditions", ()), end)}
         if end["type"] == "Complete":
             status["completionTime"] = end["lastTransitionTime"]
     return serialized(status)

@@ -240,7 +240,8 @@ def test_a_wrong_budget_is_refused(budgets: Budgets, spec: Obj, message: str) ->
     ("request_body", "reason"),
     [
         ({"metadata": {"name": "other"}}, "BadRequest"),
-        ({"deleteOptions": {"preconditions": {"resourceVersion": "1"}}}, "Conflict"),
+        ({}, "BadRequest"),
+        ({"metadata": {"name": "web-0"}, "deleteOptions": {"preconditions": {"resourceVersion": "1"}}}, "Conflict"),
     ],
 )
 def test_an_eviction_of_something_else_is_refused(budgets: Budgets, request_body: Obj, reason: str) -> None:

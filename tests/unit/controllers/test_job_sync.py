@@ -267,6 +267,7 @@ def test_conditions_set_to_false_by_hand_say_nothing(world: World, kind: str) ->
 
 def test_a_resumed_job_says_so(world: World) -> None:
     suspended: dict[str, Any] = {"type": "Suspended", "status": "True", "reason": "JobSuspended"}
-    found = world.look(job(**FIVE), "", status={"conditions": [suspended]})
-    (condition,) = world.registry.get("jobs", NAMESPACE, "sum")["status"]["conditions"]
+    others: dict[str, Any] = {"type": "Queued", "status": "True"}
+    found = world.look(job(**FIVE), "", status={"conditions": [suspended, others]})
+    condition, _ = world.registry.get("jobs", NAMESPACE, "sum")["status"]["conditions"]
     assert (found.created, condition["status"], condition["reason"]) == (2, "False", "JobResumed")
