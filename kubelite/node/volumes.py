@@ -167,6 +167,9 @@ def _persistent(pod: Obj, found: PersistentVolume, context: VolumeContext) -> Vo
             raise VolumeError("no matching NodeSelectorTerms")
     with _failing(found.name, "NewMounter initialization"):
         path = local(found.spec["local"]) if found.spec.get("local") else None
+    with _failing(found.name, "MountOptionSupport check"):
+        if found.spec.get("hostPath") and found.spec.get("mountOptions"):
+            raise VolumeError("mount options are not supported for this volume type")
     with _failing(found.name):
         take(pod, found, context.directory, context.find)
         return _mounted(found) if path is None else _local(pod, found, path)

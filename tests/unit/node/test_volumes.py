@@ -204,6 +204,17 @@ def test_local_volume_that_the_node_cannot_offer_is_told_step_by_step(cluster: C
         assert str(failed.value) == f'MountVolume.{step} failed for volume "pv" : {told}'
 
 
+def test_mount_options_are_not_for_host_paths(cluster: Cluster, tmp_path: Path) -> None:
+    spec = {"hostPath": {"path": str(tmp_path)}, "mountOptions": ["ro"]}
+    cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": spec}
+    bound = {"metadata": {}, "spec": {"volumeName": "pv"}, "status": {"phase": "Bound"}}
+    cluster.objects["persistentvolumeclaims", "c"] = bound
+    with pytest.raises(VolumesFailed) as failed:
+        cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})
+    step = 'MountVolume.MountOptionSupport check failed for volume "pv"'
+    assert failed.value.problems == [f"{step} : mount options are not supported for this volume type"]
+
+
 def test_mount_option_keeps_a_volume_from_being_written(cluster: Cluster, tmp_path: Path) -> None:
     cluster.objects["persistentvolumeclaims", "c"] = {
         "metadata": {},
