@@ -6,9 +6,9 @@ into `..data`, itself a symlink to a directory named by time that is swapped by 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,8 +64,16 @@ def _write(directory: Path, files: Mapping[str, File]) -> None:
         path.write_bytes(file.content)
         path.chmod(file.mode)
         if file.owner is not None:
-            with contextlib.suppress(PermissionError):  # only root may give files away
-                os.chown(path, file.owner, -1)
+            _give_away(path, file.owner)
+
+
+def _give_away(path: Path, owner: int) -> None:
+    """Only root may. For another user everybody gets the owner's rights: the pod's directory lets nobody else in."""
+    try:
+        os.chown(path, owner, -1)
+    except PermissionError:
+        mode = path.stat().st_mode
+        path.chmod(stat.S_IMODE(mode) | (mode & stat.S_IRWXU) >> 6)
 
 
 def _link(volume: Path, files: Mapping[str, File]) -> None:

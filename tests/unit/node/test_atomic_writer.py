@@ -49,6 +49,21 @@ def test_directory_that_a_sub_path_made_stays(tmp_path: Path) -> None:
     assert (tmp_path / "missing").is_dir()
 
 
+def test_file_of_a_user_can_be_read_by_that_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[str, int]] = []
+    monkeypatch.setattr(os, "chown", lambda path, owner, group: given.append((path.name, owner)))
+    write_atomically(tmp_path / "root", {"token": File(b"", 0o600, 1000)}, None)
+    assert given == [("token", 1000)]
+    assert (tmp_path / "root" / "..data" / "token").stat().st_mode & 0o777 == 0o600
+
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_atomically(tmp_path / "other", {"token": File(b"", 0o600, 1000)}, None)
+    assert (tmp_path / "other" / "..data" / "token").stat().st_mode & 0o777 == 0o606
+
+
 def test_path_that_leaves_the_volume_is_not_written(tmp_path: Path) -> None:
     for name in ("/etc/x", "../x", "a/../../x", "..x", ""):
         with pytest.raises(VolumeError):
