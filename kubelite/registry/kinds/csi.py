@@ -59,8 +59,9 @@ def _validate_driver(new: Obj, old: Obj | None) -> list[FieldError]:
             errors.append(not_supported("spec.volumeLifecycleModes", mode, sorted(_MODES)))
     errors += _token_errors(spec.get("tokenRequests") or ())
     if old is not None:
-        for field in ("attachRequired", "volumeLifecycleModes"):
-            errors += validation.unchanged(f"spec.{field}", spec[field], old["spec"].get(field))
+        # Upstream's path of the first differs from the field's name.
+        for field, shown in (("attachRequired", "attachedRequired"), ("volumeLifecycleModes", "volumeLifecycleModes")):
+            errors += validation.unchanged(f"spec.{shown}", spec[field], old["spec"].get(field))
     return errors
 
 

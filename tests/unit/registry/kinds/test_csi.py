@@ -54,7 +54,7 @@ def test_what_a_driver_said_of_itself_is_final(cluster, texts) -> None:
     driver = cluster.create(CSI_DRIVER, {})
     changed = {**driver, "spec": {**driver["spec"], "attachRequired": False, "podInfoOnMount": True}}
     assert texts(CSI_DRIVER.validate(changed, driver)) == [
-        "spec.attachRequired: Invalid value: false: field is immutable"
+        "spec.attachedRequired: Invalid value: false: field is immutable"
     ]
     spec = {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "pv0"}}
     attachment = cluster.create(VOLUME_ATTACHMENT, {"spec": spec})
