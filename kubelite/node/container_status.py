@@ -35,7 +35,7 @@ def ephemeral_statuses(view: View, specs: list[Obj]) -> list[Obj]:
 
 def _container_status(view: View, spec: Obj) -> Obj:
     name = spec["name"]
-    found, old = view.latest(name), _old_status(view.pod, name)
+    found, old = view.told(name), _old_status(view.pod, name)
     if found is None and old is not None and (old.get("containerID") or "terminated" in (old.get("state") or {})):
         return _lost(view, old)
     if old is not None and _is_being_replaced(view, found):

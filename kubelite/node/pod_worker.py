@@ -61,6 +61,7 @@ class PodWorker:
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
         self.tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
         self.waiting = Waits()
+        self.hooked: set[str] = set()
         self.sandbox_retry_at: datetime | None = None
         self.ending: Ending | None = None
         self._before = before
@@ -269,6 +270,7 @@ class PodWorker:
             host_address=self.services.host_address,
             ending=self.ending,
             replaced=frozenset(self._replaced),
+            hooked=frozenset(self.hooked),
         )
 
     def publish(self, *, terminated: bool = False) -> None:

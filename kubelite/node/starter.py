@@ -64,10 +64,16 @@ async def start_container(worker: PodWorker, pod: Obj, spec: Obj, action: StartC
     except Abandoned:
         await worker.remove(container.id)
         raise
-    await _start(worker, pod, spec, container)
-    worker.begin_probes(pod, spec, container)
-    if hook := (spec.get("lifecycle") or {}).get("postStart"):
-        await _post_start(worker, pod, spec, container, hook)
+    hook = (spec.get("lifecycle") or {}).get("postStart")
+    if hook:
+        worker.hooked.add(container.id)
+    try:
+        await _start(worker, pod, spec, container)
+        worker.begin_probes(pod, spec, container)
+        if hook:
+            await _post_start(worker, pod, spec, container, hook)
+    finally:
+        worker.hooked.discard(container.id)
     worker.container_started(container)
 
 
@@ -163,7 +169,6 @@ async def _start(worker: PodWorker, pod: Obj, spec: Obj, container: Container) -
 
 async def _post_start(worker: PodWorker, pod: Obj, spec: Obj, container: Container, hook: Obj) -> None:
     services, path = worker.services, field_path(pod, container.name)
-    worker.publish()
     try:
         await worker.interruptible(run_hook(services, pod, spec, container.id, hook, worker.address))
     except HookFailed as error:

@@ -6,7 +6,7 @@ Built by the pod worker before each decision, read by `plan` and `status`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kubelite.node.runtime import Container
@@ -62,6 +62,7 @@ class View:
     host_address: str = ""
     ending: Ending | None = None
     replaced: frozenset[str] = frozenset()  # ids of containers that the kubelet ended for others in their place
+    hooked: frozenset[str] = frozenset()  # ids of containers whose postStart hook is at work
 
     @property
     def sandbox(self) -> Container | None:
@@ -74,6 +75,13 @@ class View:
     def latest(self, name: str) -> Container | None:
         found = self.containers.get(name)
         return found[0] if found else None
+
+    def told(self, name: str) -> Container | None:
+        """The latest as the status tells of it: it runs once its postStart hook has returned."""
+        found = self.latest(name)
+        if found is None or found.state != "running" or found.id not in self.hooked:
+            return found
+        return replace(found, state="created", started_at=None)
 
     def previous(self, name: str) -> Container | None:
         """The one that ended before the latest."""

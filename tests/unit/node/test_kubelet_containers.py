@@ -219,6 +219,10 @@ async def test_post_start_hook_holds_back_the_containers_after_it(node: Node) ->
     await node.until(lambda: {"start first", "start hooked", "create last"} <= set(node.runtime.calls))
     await asyncio.sleep(0.01)
     assert "start last" not in node.runtime.calls
+    told = {entry["name"]: entry["state"] for entry in node.status()["containerStatuses"]}
+    assert "running" in told["first"]
+    assert told["hooked"] == told["last"] == {"waiting": {"reason": "ContainerCreating"}}
+    assert node.status()["phase"] == "Pending"
     gate.set()
     await node.ready()
     assert node.runtime.calls.index("exec hello") < node.runtime.calls.index("start last")
