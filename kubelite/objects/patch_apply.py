@@ -81,10 +81,11 @@ def apply(
 ) -> tuple[Obj, Managers]:
     """`live` as `manager` wants it now, and who owns what then. Raises Conflicts unless `force`."""
     last = managers.get(manager, frozenset())
-    wanted = _without(field_set(config, shape), ignored)
-    after: dict[Manager, FieldSet] = {**managers, manager: wanted}
+    said = field_set(config, shape)
+    after: dict[Manager, FieldSet] = {**managers, manager: _without(said, ignored)}
     merged = merge(live, config, shape)
-    given_up = field_sets.with_parents(last) - field_sets.with_parents(p for own in after.values() for p in own)
+    kept = field_sets.with_parents(said.union(*after.values()))  # its name keeps an object's metadata, owned or not
+    given_up = field_sets.with_parents(last) - kept
     new: Obj = remove(merged, given_up, shape)
     found = compare(live, new, shape)
     changed = _without(found.added | found.modified, ignored)

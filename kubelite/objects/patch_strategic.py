@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubelite.errors import StatusError, bad_request
+from kubelite.objects.go_value import go_value
 
 Obj = dict[str, Any]
 
@@ -245,7 +246,7 @@ def _identity(entry: Any, merge_key: str) -> Any:
 
 def _key_of(entry: Any, merge_key: str) -> Any:
     if not isinstance(entry, dict) or merge_key not in entry:
-        raise _fault(f"map: {entry} does not contain declared merge key: {merge_key}")
+        raise _fault(f"map: {go_value(entry)} does not contain declared merge key: {merge_key}")
     return entry[merge_key]
 
 

@@ -157,7 +157,7 @@ def tracked(kind: Kind, old: Obj, new: Obj, given: Sequence[Obj] | None, writer:
         after = before.managers
     if after == before.managers:
         new["metadata"]["managedFields"] = list(entries)
-    else:
+    elif after:
         touched = manager if after.get(manager) != before.managers.get(manager) else Manager("", "Update")
         new["metadata"]["managedFields"] = encode(after, before, touched, kind.api_version, now)
 

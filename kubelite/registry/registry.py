@@ -191,9 +191,9 @@ class Registry:
         else:
             new = self._of_object(kind, old, new, subresource)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-        if managed is not None:
+        if managed:
             new["metadata"]["managedFields"] = list(managed)
-        elif given or "managedFields" in old["metadata"]:
+        elif managed is None and (given or "managedFields" in old["metadata"]):
             field_managers.tracked(
                 kind, old, new, given, writer or Writer(field_managers.component(kind), subresource), self.now()
             )

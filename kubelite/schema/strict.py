@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from kubelite import errors
+from kubelite.objects.go_value import go_value
 from kubelite.schema.decode import Duplicate
 from kubelite.schema.model import Definition, Field, Type, definition_for
 from kubelite.schema.scalars import READERS, ZEROS, WrongType, go_kind, word
@@ -169,21 +170,6 @@ def decoding_error(gvk: tuple[str, str, str], text: str) -> errors.StatusError:
 
 def _invalid_patch(shown: str, text: str) -> errors.StatusError:
     return errors.invalid("", "", [errors.invalid_value("patch", shown, text)])
-
-
-def go_value(value: Any) -> str:
-    """The value as Go's `%v` prints it: `map[spec:map[replicas:2]]`."""
-    match value:
-        case dict():
-            return f"map[{' '.join(f'{key}:{go_value(value[key])}' for key in sorted(value))}]"
-        case list():
-            return f"[{' '.join(map(go_value, value))}]"
-        case None:
-            return "<nil>"
-        case bool():
-            return str(value).lower()
-        case _:
-            return str(value)
 
 
 class _Reader:

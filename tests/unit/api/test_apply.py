@@ -108,6 +108,20 @@ async def test_fields_no_longer_applied_are_removed(call: Caller) -> None:
     assert spec["replicas"] == 1
 
 
+async def test_the_only_label_can_be_dropped_and_the_last_owned_field_too(call: Caller) -> None:
+    labelled = config_map()
+    labelled["metadata"]["labels"] = {"only": "one"}
+    await apply(call, f"{MAPS}/a", labelled)
+    without = await apply(call, f"{MAPS}/a", config_map())
+    assert (without.status, without.json["data"]) == (200, {"k": "v"})
+    assert "labels" not in without.json["metadata"]
+    bare = {key: value for key, value in config_map().items() if key != "data"}
+    nothing = await apply(call, f"{MAPS}/a", bare)
+    assert (nothing.status, nothing.json["metadata"]["name"]) == (200, "a")
+    assert not {"data"} & set(nothing.json)
+    assert "managedFields" not in nothing.json["metadata"]
+
+
 async def test_ports_are_told_apart_with_their_default_protocol(call: Caller) -> None:
     service = {
         "apiVersion": "v1",

@@ -128,7 +128,7 @@ def test_without_a_schema_lists_are_replaced_and_maps_merged() -> None:
 @pytest.mark.parametrize(
     ("patch", "code", "text"),
     [
-        ({"containers": [{"image": "x"}]}, 500, "does not contain declared merge key: name"),
+        ({"containers": [{"image": "x"}]}, 500, r"map: map\[image:x\] does not contain declared merge key: name"),
         ({"containers": [{"$patch": "delete"}]}, 500, "does not contain declared merge key: name"),
         ({"containers": [{"name": "a", "$patch": "explode"}]}, 500, "unknown patch type: explode in map"),
         ({"containers": [{"name": "a", "$patch": "merge"}]}, 500, "merging lists cannot yet be specified"),

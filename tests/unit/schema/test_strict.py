@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubelite.errors import StatusError
+from kubelite.objects.go_value import go_value
 from kubelite.schema.decode import Duplicate, decode_json, decode_yaml
 from kubelite.schema.model import definition_for
-from kubelite.schema.strict import accept, accept_patched, check, go_value, prune
+from kubelite.schema.strict import accept, accept_patched, check, prune
 
 POD = ("", "v1", "Pod")
 STATEFUL_SET = ("apps", "v1", "StatefulSet")
