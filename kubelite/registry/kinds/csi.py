@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, duplicate, invalid_value, not_supported, required, too_long
+from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, not_supported, required, too_long
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
@@ -143,7 +143,7 @@ def _validate_node(new: Obj, old: Obj | None) -> list[FieldError]:
         seen.add(name)
         errors += _node_driver_errors(path, driver)
         if name in before and before[name] != driver:
-            errors.append(invalid_value(path, driver, "field is immutable"))
+            errors.append(invalid_value("spec.drivers", driver, "field is immutable"))
     return errors
 
 
@@ -153,8 +153,11 @@ def _node_driver_errors(path: str, driver: Obj) -> list[FieldError]:
     if len(node_id) > _LONGEST_NODE_ID:
         errors.append(invalid_value(f"{path}.nodeID", node_id, f"must be {_LONGEST_NODE_ID} characters or less"))
     errors += validation.not_negative(f"{path}.allocatable.count", count)
-    for key in driver.get("topologyKeys") or ():
-        errors += validation.values(f"{path}.topologyKeys", key, validation.qualified_name(key))
+    keys = driver.get("topologyKeys") or []
+    for number, key in enumerate(keys):
+        errors += [] if key else [required(path)]
+        errors += [duplicate(path, key)] if key in keys[:number] else []
+        errors += validation.values(path, key, validation.qualified_name(key))
     return errors
 
 
@@ -228,24 +231,29 @@ def _prepare_attachment(new: Obj, old: Obj | None) -> None:
 
 def _validate_attachment(new: Obj, old: Obj | None) -> list[FieldError]:
     spec = new["spec"]
-    errors = driver_name("spec.attacher", spec.get("attacher") or "")
-    node = spec.get("nodeName") or ""
-    errors += validation.values("spec.nodeName", node, validation.dns_subdomain(node))
+    attacher, node = spec.get("attacher") or "", spec.get("nodeName") or ""
+    errors = [] if attacher else [required("spec.attacher")]
     errors += _source_errors(spec.get("source") or {})
+    errors += validation.values("spec.nodeName", node, validation.dns_subdomain(node))
     if old is not None:
-        errors += validation.unchanged("spec", spec, old["spec"])
+        return errors + validation.unchanged("spec", spec, old["spec"])
+    name = (spec.get("source") or {}).get("persistentVolumeName")
+    errors += driver_name("spec.attacher", attacher)
+    if name is not None:
+        errors += validation.values("spec.source.persistentVolumeName", name, validation.dns_subdomain(name))
     return errors
 
 
 def _source_errors(source: Obj) -> list[FieldError]:
-    name = source.get("persistentVolumeName")
-    if name is None and source.get("inlineVolumeSpec") is None:
-        text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+    name, inline = source.get("persistentVolumeName"), source.get("inlineVolumeSpec")
+    text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
+    if name is None and inline is None:
         return [required("spec.source", text)]
-    if name is not None and source.get("inlineVolumeSpec") is not None:
-        text = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
-        return [invalid_value("spec.source", source, text)]
-    return validation.values("spec.source.persistentVolumeName", name, validation.dns_subdomain(name)) if name else []
+    if name is not None and inline is not None:
+        return [forbidden_field("spec.source", text)]
+    if name == "":
+        return [required("spec.source.persistentVolumeName", "must specify non empty persistentVolumeName")]
+    return []
 
 
 def _attachment_row(attachment: Obj, now: datetime) -> list[Any]:

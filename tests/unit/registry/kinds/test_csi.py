@@ -36,6 +36,22 @@ def test_a_driver_gets_its_defaults(cluster) -> None:
             ],
         ),
         (CSI_NODE, {"spec": {"drivers": [{"name": "d"}]}}, ["spec.drivers[0].nodeID: Required value"]),
+        (
+            CSI_NODE,
+            {"spec": {"drivers": [{"name": "d", "nodeID": "n", "topologyKeys": ["zone", "zone"]}]}},
+            ['spec.drivers[0]: Duplicate value: "zone"'],
+        ),
+        (
+            VOLUME_ATTACHMENT,
+            {
+                "spec": {
+                    "attacher": "a",
+                    "nodeName": "n",
+                    "source": {"persistentVolumeName": "pv0", "inlineVolumeSpec": {}},
+                }
+            },
+            ["spec.source: Forbidden: must specify exactly one of inlineVolumeSpec and persistentVolumeName"],
+        ),
         (CSI_STORAGE_CAPACITY, {"capacity": "1Gi"}, ["storageClassName: Required value"]),
         (
             VOLUME_ATTACHMENT,
