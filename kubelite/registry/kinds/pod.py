@@ -12,10 +12,11 @@ from kubelite.registry.kinds.pod_admission import admit_pod
 from kubelite.registry.kinds.pod_affinity import resolve_label_keys
 from kubelite.registry.kinds.pod_printing import COLUMNS, pod_row
 from kubelite.registry.kinds.pod_update import ephemeral_containers_update, pod_update
+from kubelite.registry.kinds.podspec_annotations import pod_annotations
 from kubelite.registry.kinds.podspec_containers import image_whitespace
 from kubelite.registry.kinds.podspec_defaults import DEFAULT_GRACE_SECONDS, default_pod
 from kubelite.registry.kinds.podspec_resources import qos_class
-from kubelite.registry.kinds.podspec_validation import pod_annotations, pod_spec
+from kubelite.registry.kinds.podspec_validation import pod_spec
 from kubelite.registry.kinds.podspec_warnings import pod_warnings
 
 
@@ -54,7 +55,7 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
 
 def _of_itself(pod: Obj) -> list[FieldError]:
     spec = pod["spec"]
-    errors = pod_annotations("metadata.annotations", meta.annotations(pod))
+    errors = pod_annotations("metadata.annotations", meta.annotations(pod), spec)
     errors += pod_spec("spec", spec, meta.name(pod))
     for kind in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(kind) or ()):

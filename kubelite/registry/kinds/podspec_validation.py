@@ -9,6 +9,7 @@ from kubelite.errors import forbidden_field, invalid_value, required
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kinds.go_notation import go_strings
+from kubelite.registry.kinds.podspec_annotations import pod_annotations
 from kubelite.registry.kinds.podspec_containers import (
     Surroundings,
     containers,
@@ -23,7 +24,6 @@ from kubelite.registry.kinds.podspec_windows import operating_system
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32
@@ -139,26 +139,12 @@ def _host_aliases(path: str, spec: Obj) -> Errors:
     return errors
 
 
-def pod_annotations(path: str, given: Obj | None) -> Errors:
-    """Annotations that mean something on a pod."""
-    cost = (given or {}).get(DELETION_COST)
-    if cost is None or _is_int32(cost):
-        return []
-    return [invalid_value(f"{path}[{DELETION_COST}]", cost, "must be a 32bit integer")]
-
-
-def _is_int32(text: str) -> bool:
-    digits = text.removeprefix("-")
-    plain = digits.isascii() and digits.isdigit() and (digits == "0" or not digits.startswith("0"))
-    return plain and text != "-0" and -MAX_INT32 - 1 <= int(text) <= MAX_INT32
-
-
 def template_spec(path: str, template: Obj) -> Errors:
     """A PodTemplateSpec. Upstream gives paths without `metadata` for labels and annotations."""
     metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
     errors = validation.labels(f"{path}.labels", metadata.get("labels"))
     errors += validation.annotations(f"{path}.annotations", metadata.get("annotations"))
-    errors += pod_annotations(f"{path}.annotations", metadata.get("annotations"))
+    errors += pod_annotations(f"{path}.annotations", metadata.get("annotations"), spec)
     errors += pod_spec(f"{path}.spec", spec)
     if spec.get("ephemeralContainers"):
         text = "ephemeral containers not allowed in pod template"

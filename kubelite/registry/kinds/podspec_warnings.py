@@ -6,11 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
+from kubelite.registry.kinds.podspec_annotations import APPARMOR_PREFIX, SECCOMP_POD, SECCOMP_PREFIX
 from kubelite.registry.validation import dns_label
-
-SECCOMP_POD = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP_CONTAINER = "container.seccomp.security.alpha.kubernetes.io/"
-_APPARMOR_CONTAINER = "container.apparmor.security.beta.kubernetes.io/"
 
 _OLD_LABELS = {
     "beta.kubernetes.io/arch": ("v1.14", "kubernetes.io/arch"),
@@ -128,10 +125,10 @@ def _duplicates(path: str, entries: Sequence[Obj], field: str) -> Iterator[str]:
 
 def _profiles(path: str, spec: Obj, container: Obj, annotations: Obj) -> Iterator[str]:
     contexts = (container.get("securityContext") or {}, spec.get("securityContext") or {})
-    key = f"{_SECCOMP_CONTAINER}{container.get('name')}"
+    key = f"{SECCOMP_PREFIX}{container.get('name')}"
     if key in annotations and not contexts[0].get("seccompProfile"):
         yield f'{path}metadata.annotations[{key}]: non-functional in v1.27+; use the "seccompProfile" field instead'
-    key = f"{_APPARMOR_CONTAINER}{container.get('name')}"
+    key = f"{APPARMOR_PREFIX}{container.get('name')}"
     if key in annotations and not any(context.get("appArmorProfile") for context in contexts):
         yield f'{path}metadata.annotations[{key}]: deprecated since v1.30; use the "appArmorProfile" field instead'
 

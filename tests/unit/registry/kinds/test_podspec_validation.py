@@ -65,17 +65,6 @@ def test_wrong_pod_is_refused_in_upstreams_words(given: Obj, expected: list[str]
     assert errors_of(given) == expected
 
 
-@pytest.mark.parametrize(("cost", "fine"), [("5", True), ("-5", True), ("0", True), ("5.5", False), ("05", False)])
-def test_deletion_cost_is_a_number(cost: str, fine: bool) -> None:
-    made = pod()
-    made["metadata"]["annotations"] = {"controller.kubernetes.io/pod-deletion-cost": cost}
-    expected = (
-        f'metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: "{cost}": '
-        "must be a 32bit integer"
-    )
-    assert errors_of(made) == ([] if fine else [expected])
-
-
 def test_template_may_hold_blank_images_but_no_ephemeral_containers() -> None:
     template: Obj = {
         "metadata": {"labels": {"a b": "c"}},
