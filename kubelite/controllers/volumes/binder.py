@@ -47,10 +47,11 @@ class ClaimBinder(Controller):
         return [(meta.namespace(pod), name) for name in claims_of(pod)] if _finds_no_node(pod) else []
 
     def _of_volume(self, event: Event) -> Iterable[Key]:
-        ref = event.object["spec"].get("claimRef")
-        if ref:
-            return [(ref.get("namespace"), ref["name"])]
-        return self._unbound()
+        """The claim that it points to or pointed to before, which has it still; a free one is for all that wait."""
+        volumes = (event.object,) if event.old is None else (event.old, event.object)
+        refs = [ref for volume in volumes if (ref := volume["spec"].get("claimRef"))]
+        claims = [(ref.get("namespace"), ref["name"]) for ref in refs]
+        return claims if event.object["spec"].get("claimRef") else [*claims, *self._unbound()]
 
     def _unbound(self) -> list[Key]:
         return [

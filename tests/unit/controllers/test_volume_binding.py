@@ -13,6 +13,7 @@ from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProte
 from kubelite.controllers.volumes.provisioner import Provisioner
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.client import Event
 from kubelite.registry.registry import Registry
 from tests.unit.conftest import Clock, Controllers, Recorded
 from tests.unit.controllers.volume_objects import claim, found, storage_class, volume
@@ -219,11 +220,18 @@ def test_a_claim_whose_volume_points_elsewhere_is_misbound(
     assert recorded.events[-1] == ("ClaimMisbound", text)
 
 
-def test_a_volume_without_its_reference_is_bound_again(registry: Registry, controllers: Controllers) -> None:
+def test_a_volume_without_its_reference_is_bound_again(
+    registry: Registry, controllers: Controllers, recorded: Recorded
+) -> None:
     volume(registry, "mine")
     made = claim(registry, storageClassName="")
     controllers.settle()
+    claim(registry, "other", storageClassName="")
+    old = pv(registry, "mine")
     mark(registry, "persistentvolumes", "mine", spec={"claimRef": None})
+    mapper = ClaimBinder(registry, recorded).watches()["persistentvolumes"]
+    changed = Event("MODIFIED", "persistentvolumes", pv(registry, "mine"), old)
+    assert list(mapper(changed)) == [("default", "data"), ("default", "other")]
     controllers.settle()
     assert pv(registry, "mine")["spec"]["claimRef"]["uid"] == meta.uid(made)
     assert found(registry)["status"]["phase"] == "Bound"
