@@ -64,13 +64,14 @@ class Authenticator:
         return _impersonated(request) or user
 
     def _authenticated(self, request: web.Request) -> User:
+        """In upstream's order: who has a good certificate isn't asked for a token."""
+        certificate = request.transport.get_extra_info("peercert") if request.transport else None
+        if certificate:
+            return _of_certificate(certificate)
         if token := _bearer_token(request.headers.get("Authorization", "")):
             return self._of_token(token)
         if token := _websocket_token(request.headers.get("Sec-WebSocket-Protocol", "")):
             return self._of_token(token)
-        certificate = request.transport.get_extra_info("peercert") if request.transport else None
-        if certificate:
-            return _of_certificate(certificate)
         raise errors.unauthorized()
 
     def _of_token(self, text: str) -> User:

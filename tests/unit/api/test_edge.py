@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import pytest
 import yaml
+from aiohttp.test_utils import make_mocked_request
 
+from kubelite.api.authn import Authenticator
 from kubelite.api.health import report
 from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
@@ -137,6 +141,14 @@ async def test_scheme_of_a_token_is_in_any_case(call: Caller, scheme: str) -> No
     token = call.headers["Authorization"].removeprefix("Bearer ")
     assert (await call.get(MAPS, Authorization=f"{scheme} {token}")).status == 200
     assert (await call.get(MAPS, Authorization=f"Basic {token}")).status == 401
+
+
+def test_certificate_goes_before_a_token(registry: Registry, tokens: TokenAuthority) -> None:
+    connection = Mock()
+    connection.get_extra_info.return_value = {"subject": ((("commonName", "admin"),), (("organizationName", "g"),))}
+    request = make_mocked_request("GET", "/api", headers={"Authorization": "Bearer bad"}, transport=connection)
+    user = Authenticator(registry, tokens).user(request)
+    assert (user.name, user.groups) == ("admin", ("g", "system:authenticated"))
 
 
 async def test_tokens_die_with_their_account(call: Caller, registry: Registry) -> None:
