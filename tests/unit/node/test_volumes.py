@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,10 @@ def test_mount_option_keeps_a_volume_from_being_written(cluster: Cluster, tmp_pa
         spec = {"local": {"path": str(tmp_path)}, "mountOptions": options}
         cluster.objects["persistentvolumes", "pv"] = {"metadata": {}, "spec": spec}
         assert cluster.set_up({"name": "v", "persistentVolumeClaim": {"claimName": "c"}})["v"].read_only == read_only
+    for read_only in (True, False):  # the pod's group gets what the pod may write
+        volume = {"name": "v", "persistentVolumeClaim": {"claimName": "c", "readOnly": read_only}}
+        cluster.set_up(volume, securityContext={"fsGroup": os.getgid()})
+        assert bool(tmp_path.stat().st_mode & stat.S_ISGID) != read_only
 
 
 def test_the_group_of_a_persistent_volume_is_told(cluster: Cluster, tmp_path: Path) -> None:
