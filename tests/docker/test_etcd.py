@@ -37,9 +37,10 @@ class Etcd:
         """Each member answers a linearizable read, so it has a quorum, and one of what is on its own disk."""
         for member in MEMBERS:
             for consistency in ("l", "s"):
-                options = ("get", "--print-value-only", f"--consistency={consistency}")
-                found = {key: self._ask(f"{member}.etcd:2379", *options, key) for key in self.written}
-                assert found == self.written, member
+                lines = self._ask(
+                    f"{member}.etcd:2379", "get", f"--consistency={consistency}", "--prefix", ""
+                ).splitlines()
+                assert dict(zip(lines[::2], lines[1::2], strict=True)) == self.written, member
 
     def members(self) -> list[str]:
         rows = [row.split(", ") for row in self._ask("etcd:2379", "member", "list").splitlines()]
