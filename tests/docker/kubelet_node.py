@@ -101,7 +101,8 @@ class Node:
         for row in self.engine.containers(all=True, filters={"label": f"{LABEL_CLUSTER}={self.settings.name}"}):
             with contextlib.suppress(docker.errors.APIError):
                 self.engine.remove_container(row["Id"], force=True, v=True)
-        remove_network(self.engine, self.settings)
+        with contextlib.suppress(docker.errors.APIError):  # Docker 20.10 may have miscounted its endpoints for good
+            remove_network(self.engine, self.settings)
         memory_volumes.remove(memory_volumes.directory_of(self.settings.name))
         shutil.rmtree(self.settings.directory, ignore_errors=True)
 
