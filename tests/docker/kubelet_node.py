@@ -28,6 +28,7 @@ from kubelite.registry.events import EventRecorder
 from kubelite.registry.registry import Registry
 from kubelite.store import Store
 from kubelite.testing.sessions import own_name
+from tests.docker.running_cluster import eventually
 
 PATIENCE = 60.0
 TOOLS = "kubelite/tools:latest"
@@ -101,10 +102,18 @@ class Node:
         for row in self.engine.containers(all=True, filters={"label": f"{LABEL_CLUSTER}={self.settings.name}"}):
             with contextlib.suppress(docker.errors.APIError):
                 self.engine.remove_container(row["Id"], force=True, v=True)
-        with contextlib.suppress(docker.errors.APIError):  # Docker 20.10 may have miscounted its endpoints for good
-            remove_network(self.engine, self.settings)
+        with contextlib.suppress(AssertionError):  # Docker 20.10 may have miscounted its endpoints for good
+            eventually(self._network_is_gone, seconds=2)
         memory_volumes.remove(memory_volumes.directory_of(self.settings.name))
         shutil.rmtree(self.settings.directory, ignore_errors=True)
+
+    def _network_is_gone(self) -> bool:
+        """The engine lets go of a container's endpoint a moment after the container."""
+        try:
+            remove_network(self.engine, self.settings)
+        except docker.errors.APIError:
+            return False
+        return True
 
     # --- objects
 
