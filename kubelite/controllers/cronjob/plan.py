@@ -80,10 +80,10 @@ def _observe(cron: Obj, jobs: Iterable[Obj]) -> Plan:
         if not listed and not end:
             text = f"Saw a job that the controller did not create or forgot: {meta.name(job)}"
             told.append(("Warning", "UnexpectedJob", text))
-        elif listed and end:
+        if listed and end:
             del active[meta.uid(job)]
-            told.append(("Normal", "SawCompletedJob", f"Saw completed job: {meta.name(job)}, status: {end}"))
-        elif end == "Complete":
+            told.append(("Normal", "SawCompletedJob", f"Saw completed job: {meta.name(job)}, condition: {end}"))
+        if end == "Complete":
             moments = filter(None, (status.get("lastSuccessfulTime"), job["status"].get("completionTime")))
             if latest := max(moments, default=None):
                 status["lastSuccessfulTime"] = latest

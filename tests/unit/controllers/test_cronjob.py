@@ -101,7 +101,7 @@ def test_an_ended_job_leaves_the_list_and_its_time_is_kept(crons: Crons) -> None
     crons.end(name_at(1))
     assert crons.active() == []
     assert crons.status["lastSuccessfulTime"] == "2026-01-02T03:05:15Z"
-    assert ("SawCompletedJob", f"Saw completed job: {name_at(1)}, status: Complete") in crons.recorded.events
+    assert ("SawCompletedJob", f"Saw completed job: {name_at(1)}, condition: Complete") in crons.recorded.events
 
 
 @pytest.mark.parametrize(
