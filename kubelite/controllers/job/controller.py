@@ -117,7 +117,7 @@ class JobController(Controller):
             decided = Plan(requeue_after=decided.requeue_after)
         after = self._view(job)
         managed = decided.end is None and not meta.is_terminating(job)
-        tracking = track(after, decided.end, managed=managed)
+        tracking = track(after, decided.end, before.failed_indexes, managed=managed)
         if tracking.status != job.get("status"):
             job = self.client.update("jobs", job | {"status": tracking.status}, "status")
             self._backoffs[meta.uid(job)] = before.new_backoff

@@ -15,6 +15,7 @@ from kubelite.controllers import pods as podq
 from kubelite.controllers.job import indexes, members
 from kubelite.controllers.job import spec as jobs
 from kubelite.controllers.job.failure_policy import matched
+from kubelite.controllers.job.indexes import Indexes
 from kubelite.controllers.job.verdict import is_complete, success
 from kubelite.controllers.job.view import View
 from kubelite.objects import meta
@@ -36,11 +37,16 @@ class Tracking:
     partial: bool = False  # more pods ended than are counted at a time
 
 
-def track(view: View, end: Obj | None, *, managed: bool) -> Tracking:
-    """`end` is what `plan` decided; `managed` says that pods were created and deleted as the spec wants it."""
+def track(view: View, end: Obj | None, failed_indexes: Indexes, *, managed: bool) -> Tracking:
+    """`end` is what `plan` decided; `managed` says that pods were created and deleted as the spec wants it.
+
+    `failed_indexes` are those of the time of the decision: what is deleted because the Job ends hasn't failed its index.
+    """
     if end is None and is_complete(view, len(view.active)):
         end = success(view)
     status, suspension = _progress(view) if end is None and managed else (_conditions(view), "")
+    if jobs.limit_per_index(view.job) is not None:
+        status["failedIndexes"] = indexes.text_of(failed_indexes)
     status, untrack, partial = _tally(view, status, end)
     if end is not None and end["type"] in ("FailureTarget", "SuccessCriteriaMet"):
         if meta.condition(status["conditions"], end["type"]) is None:
@@ -89,7 +95,7 @@ def _index_order(pod: Obj) -> int:
 
 
 def _counts(view: View) -> Obj:
-    status: Obj = {
+    return {
         "startTime": meta.format_time(view.start) if view.start else None,
         "completionTime": view.status.get("completionTime"),
         "active": len(view.active),
@@ -99,9 +105,6 @@ def _counts(view: View) -> Obj:
         "failed": view.status.get("failed", 0),
         "uncountedTerminatedPods": view.status.get("uncountedTerminatedPods") or {},
     }
-    if jobs.limit_per_index(view.job) is not None:
-        status["failedIndexes"] = indexes.text_of(view.failed_indexes)
-    return status
 
 
 def _is_done_with(view: View, pod: Obj, end: Obj | None) -> bool:

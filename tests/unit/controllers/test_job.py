@@ -223,9 +223,28 @@ def test_too_many_failed_indexes_end_the_job(bench: Bench) -> None:
     spec: Any = {"completions": 3, "parallelism": 3, "backoffLimitPerIndex": 0, "maxFailedIndexes": 0}
     bench.create(job(completionMode="Indexed", **spec))
     bench.fail(bench.of_index(2))
+    assert bench.status["failedIndexes"] == "2"
     bench.bury()
+    assert bench.status["failedIndexes"] == "2"
+    assert bench.status["failed"] == 3
     message = "Job has exceeded the specified maximal number of failed indexes"
     assert bench.conditions()[-1] == ("Failed", "MaxFailedIndexesExceeded", message)
+
+
+def test_indexes_whose_pods_the_end_of_the_job_deletes_have_not_failed(bench: Bench, clock: Clock) -> None:
+    spec: Any = {"completions": 3, "parallelism": 3, "backoffLimitPerIndex": 1, "backoffLimit": 2}
+    bench.create(job(completionMode="Indexed", **spec))
+    for index in (0, 1):
+        bench.fail(bench.of_index(index))
+        clock.advance(11)
+        bench.rest()
+        bench.run(bench.of_index(index))
+    bench.fail(bench.of_index(2))
+    assert bench.conditions() == [("FailureTarget", "BackoffLimitExceeded", LIMIT)]
+    assert (bench.status["failed"], bench.status["terminating"], bench.status["failedIndexes"]) == (5, 2, "")
+    bench.bury()
+    assert bench.conditions()[-1] == ("Failed", "BackoffLimitExceeded", LIMIT)
+    assert (bench.status["failed"], bench.status["failedIndexes"]) == (5, "")
 
 
 RULES: list[Obj] = [
