@@ -14,7 +14,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
-from kubelite.registry.strategy import FOREGROUND, ORPHAN
+from kubelite.registry.strategy import FOREGROUND, ORPHAN, Propagation
 
 _Where = tuple[str, str | None, str]  # plural, namespace, name
 
@@ -29,6 +29,7 @@ class GarbageCollector(Controller):
     ) -> None:
         super().__init__(client, recorder, now)
         self._kinds = {(kind.group, kind.kind): kind for kind in kinds if kind.plural != "events"}
+        self._places: dict[str, _Where] = {}  # of every object, by its uid
         self._dependents: dict[str, set[_Where]] = {}  # by the owner's uid
 
     def watches(self) -> Mapping[str, Mapper]:
@@ -42,12 +43,15 @@ class GarbageCollector(Controller):
         for uid in after:
             self._dependents.setdefault(uid, set()).add(where)
         keys = []
-        if event.type == "DELETED":
+        if event.type != "DELETED":
+            self._places[meta.uid(event.object)] = where
+        else:
+            self._places.pop(meta.uid(event.object), None)
             keys += [_key(dependent) for dependent in self._dependents.pop(meta.uid(event.object), ())]
             keys += [
                 _key(owner) for ref in meta.owner_references(event.object) if (owner := self._owner(event.object, ref))
             ]
-        elif after or _is_collecting(event.object):
+        if after or (event.type != "DELETED" and _is_collecting(event.object)):
             keys.append(_key(where))
         # A dependent that was let go may have been the last one a foreground deletion waits for.
         for ref in meta.owner_references(event.old) if event.old and before - after else ():
@@ -114,7 +118,7 @@ class GarbageCollector(Controller):
                 meta.namespace(obj),
                 meta.name(obj),
                 uid=meta.uid(obj),
-                propagation="Foreground" if leaving and dependents else "Background",
+                propagation="Foreground" if leaving and dependents else _propagation(obj),
             )
 
     def _unblock(self, plural: str, obj: Obj) -> None:
@@ -124,15 +128,13 @@ class GarbageCollector(Controller):
 
     def _complain(self, obj: Obj, ref: Obj) -> None:
         """The owner is there, but where this dependent can't have one."""
-        group, _, _ = ref["apiVersion"].rpartition("/")
-        kind = self._kinds.get((group, ref["kind"]))
-        if kind is None or not kind.namespaced:
+        place = self._places.get(ref["uid"])
+        if place is None or place[1] in (None, meta.namespace(obj)):
             return
-        if any(meta.uid(one) == ref["uid"] for one in self.client.list(kind.plural)):
-            own = meta.namespace(obj) or ""
-            owner = f"[{ref['apiVersion']}/{ref['kind']}, namespace: {own}, name: {ref['name']}, uid: {ref['uid']}]"
-            text = f'ownerRef {owner} does not exist in namespace "{own}"'
-            self.recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
+        own = meta.namespace(obj) or ""
+        owner = f"[{ref['apiVersion']}/{ref['kind']}, namespace: {own}, name: {ref['name']}, uid: {ref['uid']}]"
+        text = f'ownerRef {owner} does not exist in namespace "{own}"'
+        self.recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", text)
 
     def _keep_owners(self, plural: str, obj: Obj, owners: list[Obj]) -> None:
         new = meta.copy(obj)
@@ -181,6 +183,14 @@ class GarbageCollector(Controller):
         if not new["metadata"]["finalizers"]:
             del new["metadata"]["finalizers"]
         self.client.update(plural, new)
+
+
+def _propagation(obj: Obj) -> Propagation:
+    """What the object's own finalizers ask for."""
+    finalizers = obj["metadata"].get("finalizers") or ()
+    if ORPHAN in finalizers:
+        return "Orphan"
+    return "Foreground" if FOREGROUND in finalizers else "Background"
 
 
 def _placed(plural: str, kind: Kind, dependent: Obj, ref: Obj) -> _Where | None:

@@ -56,6 +56,21 @@ def test_an_owner_of_the_same_name_is_not_the_owner(registry: Registry, controll
     assert names(registry) == ["owner"]
 
 
+@pytest.mark.parametrize(("finalizer", "left"), [("orphan", ["grandchild"]), ("foregroundDeletion", [])])
+def test_a_dependent_goes_as_its_own_finalizer_asks(
+    registry: Registry, controllers: Controllers, finalizer: str, left: list[str]
+) -> None:
+    owner = create(registry, "owner")
+    child = create(registry, "child", owner)
+    child = registry.update("configmaps", child | {"metadata": child["metadata"] | {"finalizers": [finalizer]}})
+    create(registry, "grandchild", child)
+    controllers.settle()
+    registry.delete("configmaps", "default", "owner")
+    controllers.settle()
+    assert names(registry) == left
+    assert not any(map(meta.owner_references, registry.list("configmaps", "default")))
+
+
 def test_orphans_lose_their_reference_and_stay(registry: Registry, controllers: Controllers) -> None:
     owner = create(registry, "owner")
     create(registry, "child", owner)
@@ -103,17 +118,18 @@ def test_owners_in_a_circle_do_not_wait_for_each_other(registry: Registry, contr
     assert names(registry) == []
 
 
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])  # the uid tells, whatever the reference calls it
 def test_an_owner_in_another_namespace_is_none(
-    registry: Registry, controllers: Controllers, recorded: Recorded
+    registry: Registry, controllers: Controllers, recorded: Recorded, kind: str
 ) -> None:
     owner = create(registry, "owner")
-    reference = meta.owner_reference(owner, controller=False)
+    reference = meta.owner_reference(owner, controller=False) | {"kind": kind}
     registry.create(
         "configmaps", {"metadata": {"name": "child", "namespace": "kube-system", "ownerReferences": [reference]}}
     )
     controllers.settle()
     assert registry.find("configmaps", "kube-system", "child") is None
-    named = f"[v1/ConfigMap, namespace: kube-system, name: owner, uid: {meta.uid(owner)}]"
+    named = f"[v1/{kind}, namespace: kube-system, name: owner, uid: {meta.uid(owner)}]"
     text = f'ownerRef {named} does not exist in namespace "kube-system"'
     assert recorded.events == [("OwnerRefInvalidNamespace", text)]
 
