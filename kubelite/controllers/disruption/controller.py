@@ -18,10 +18,10 @@ _UNMANAGED = (
     "value."
 )
 _SCALED = {
-    "ReplicaSet": "replicasets",
-    "ReplicationController": "replicationcontrollers",
-    "StatefulSet": "statefulsets",
-    "Deployment": "deployments",
+    ("apps", "ReplicaSet"): "replicasets",
+    ("", "ReplicationController"): "replicationcontrollers",
+    ("apps", "StatefulSet"): "statefulsets",
+    ("apps", "Deployment"): "deployments",
 }
 
 
@@ -91,21 +91,25 @@ class DisruptionController(Controller):
         if owner is None or meta.uid(owner) != ref["uid"]:
             raise _Unknown(f'found no controllers for pod "{meta.name(pod)}"')
         above = meta.controller_of(owner) if ref["kind"] == "ReplicaSet" else None
-        if above is not None and above["kind"] == "Deployment":
+        if above is not None and _kind_of(above) == ("apps", "Deployment"):
             return self._scale_of(pod, above)
         return meta.uid(owner), _number_at(owner, path)
 
     def _scaled(self, ref: Obj) -> tuple[str, Sequence[str]]:
         """Where the objects of a controller's kind are, and where they say how many pods they want."""
-        plural = _SCALED.get(ref["kind"])
-        if plural is not None:
+        group, name = wanted = _kind_of(ref)
+        if (plural := _SCALED.get(wanted)) is not None:
             return plural, ("spec", "replicas")
-        group = ref["apiVersion"].rpartition("/")[0]
         for kind in self.client.custom:
-            if (kind.group, kind.kind) == (group, ref["kind"]) and kind.scale is not None:
+            if (kind.group, kind.kind) == wanted and kind.scale is not None:
                 return kind.resource, kind.scale.replicas
-        resource = f"{ref['kind'].lower()}s" + (f".{group}" if group else "")
+        resource = f"{name.lower()}s" + (f".{group}" if group else "")
         raise _Unknown(f"{resource} does not implement the scale subresource")
+
+
+def _kind_of(ref: Obj) -> tuple[str, str]:
+    """Group and kind."""
+    return ref["apiVersion"].rpartition("/")[0], ref["kind"]
 
 
 def _number_at(owner: Obj, path: Sequence[str]) -> int:

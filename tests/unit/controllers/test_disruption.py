@@ -261,11 +261,14 @@ def test_a_replica_set_counts_itself_whoever_owns_it_but_a_deployment(budgets: B
     assert budgets.counts == (3, 2, 3, 1)
 
 
-@pytest.mark.parametrize(("subresources", "reason"), [({}, "SyncFailed"), (SCALE, "SufficientPods")])
+@pytest.mark.parametrize(
+    ("kind", "subresources", "reason"),
+    [("Database", {}, "SyncFailed"), ("Database", SCALE, "SufficientPods"), ("StatefulSet", SCALE, "SufficientPods")],
+)
 def test_a_custom_controller_counts_by_its_scale(
-    budgets: Budgets, recorded: Recorded, subresources: Obj, reason: str
+    budgets: Budgets, recorded: Recorded, kind: str, subresources: Obj, reason: str
 ) -> None:
-    names = {"plural": "databases", "singular": "database", "kind": "Database", "listKind": "DatabaseList"}
+    names = {"plural": "databases", "singular": "database", "kind": kind, "listKind": f"{kind}List"}
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     version = {"name": "v1", "served": True, "storage": True, "schema": schema, "subresources": subresources}
     spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
