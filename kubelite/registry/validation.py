@@ -7,12 +7,12 @@ a rule about a field gives FieldErrors with its path.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from ipaddress import ip_address as parse_address
 from ipaddress import ip_network
 from typing import Any
 
 from kubelite.errors import FieldError, forbidden_field, invalid_value, required, too_long
 from kubelite.objects import quantity as quantities
+from kubelite.objects.addresses import parse_address
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 
@@ -49,8 +49,8 @@ _CONFIG_KEY_TEXT = "a valid config key must consist of alphanumeric characters, 
 
 def pattern_message(text: str, pattern: str, *examples: str) -> str:
     """How upstream says that a pattern doesn't match."""
-    shown = " or ".join(f"'{example}', " for example in examples)
-    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
+    shown = "e.g. " * bool(examples) + " or ".join(f"'{example}', " for example in examples)
+    return f"{text} ({shown}regex used for validation is '{pattern}')"
 
 
 def longest(limit: int) -> str:

@@ -12,9 +12,8 @@ from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds import cronjob_schedule
-from kubelite.registry.kinds.job_spec import default_failure_policy, job_spec, template_selector
+from kubelite.registry.kinds.job_spec import default_failure_policy, job_spec, job_spec_warnings, template_selector
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
-from kubelite.registry.kinds.podspec_warnings import template_warnings
 from kubelite.registry.kinds.workload import (
     CONTAINER_COLUMNS,
     SELECTOR_COLUMN,
@@ -102,7 +101,7 @@ def _time_zone(path: str, zone: str | None) -> list[FieldError]:
 
 def _warnings(cron: Obj) -> list[str]:
     spec = cron["spec"]
-    texts = template_warnings(spec["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template.")
+    texts = job_spec_warnings("spec.jobTemplate.spec", spec["jobTemplate"]["spec"])
     if "TZ" in spec["schedule"]:
         why = "is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/"
         text = f'CRON_TZ or TZ used in schedule "{spec["schedule"]}" {why} for more details'

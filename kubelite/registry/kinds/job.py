@@ -12,11 +12,11 @@ from kubelite.objects.selectors import from_label_selector
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.go_notation import go_labels, go_selector
-from kubelite.registry.kinds.job_spec import default_failure_policy, is_indexed, job_spec
+from kubelite.registry.kinds.job_spec import default_failure_policy, is_indexed, job_spec, job_spec_warnings
 from kubelite.registry.kinds.job_status import status_errors
 from kubelite.registry.kinds.podspec_defaults import default_template, fill
 from kubelite.registry.kinds.podspec_rules import MAX_INT32
-from kubelite.registry.kinds.podspec_warnings import workload_warnings
+from kubelite.registry.kinds.podspec_warnings import host_name_warnings
 from kubelite.registry.kinds.workload import (
     CONTAINER_COLUMNS,
     SELECTOR_COLUMN,
@@ -154,6 +154,10 @@ def _present(fields: Obj) -> Obj:
     return {key: value for key, value in fields.items() if value is not None}
 
 
+def _warnings(job: Obj) -> list[str]:
+    return [*host_name_warnings(job, "Pod names and hostnames"), *job_spec_warnings("spec", job["spec"])]
+
+
 def _row(job: Obj, now: datetime) -> list[Any]:
     spec = job["spec"]
     return [
@@ -220,5 +224,5 @@ JOB = Kind(
     subresource_rules={"status": status_errors},
     orphans_by_default=True,
     fields={"status.successful": lambda job: str((job.get("status") or {}).get("succeeded", 0))},
-    warnings=workload_warnings,
+    warnings=_warnings,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from kubelite.errors import invalid_value, not_supported, required, too_long
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kinds.job_policies import pod_failure_policy, success_policy
 from kubelite.registry.kinds.podspec_rules import Errors
 from kubelite.registry.kinds.podspec_validation import template_spec
+from kubelite.registry.kinds.podspec_warnings import template_warnings
 
 INDEXED = "Indexed"
 COMPLETION_MODES = ("NonIndexed", INDEXED)
@@ -26,6 +29,11 @@ _MAX_FAILED_INDEXES = 100_000
 _MAX_PARALLELISM_INDEXED = 100_000
 _LIMIT_OF_MANY = 10_000
 _MAX_MANAGED_BY = 63
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+_UNTRACKABLE = (
+    "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
+    "Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+)
 
 
 def default_failure_policy(spec: Obj) -> None:
@@ -67,6 +75,8 @@ def _managed_by(path: str, manager: str | None) -> Errors:
         errors.append(invalid_value(path, manager, 'must be a domain-prefixed path (such as "acme.io/foo")'))
     else:
         errors += validation.values(path, prefix, validation.dns_subdomain(prefix))
+        if not re.fullmatch(_HTTP_PATH, name):
+            errors.append(invalid_value(path, name, validation.pattern_message("Invalid path", _HTTP_PATH)))
     if len(manager) > _MAX_MANAGED_BY:
         errors.append(too_long(path, _MAX_MANAGED_BY))
     return errors
@@ -130,6 +140,12 @@ def _restart_policy(path: str, spec: Obj) -> Errors:
     if spec.get("podFailurePolicy") is not None and policy != "Never":
         return [invalid_value(path, policy, 'only "Never" is supported when podFailurePolicy is specified')]
     return []
+
+
+def job_spec_warnings(path: str, spec: Obj) -> list[str]:
+    texts = template_warnings(spec["template"], f"{path}.template.")
+    many = (spec.get("completions") or 0) > _MANY_COMPLETIONS and (spec.get("parallelism") or 0) > _LIMIT_OF_MANY
+    return [f"{path}: {_UNTRACKABLE}", *texts] if is_indexed(spec) and many else texts
 
 
 def template_selector(path: str, spec: Obj) -> Errors:

@@ -10,6 +10,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.conditions import condition_errors
 from kubelite.registry.kinds.workload import at_most_all, int_or_percent
 from kubelite.registry.kinds.workload_status import counts
 from kubelite.registry.printing import age
@@ -35,6 +36,11 @@ def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
     if policy is not None and policy not in _POLICIES:
         errors.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, _POLICIES))
     return errors
+
+
+def _status_errors(new: Obj, old: Obj) -> list[FieldError]:
+    conditions = (new.get("status") or {}).get("conditions") or ()
+    return condition_errors("status.conditions", conditions) + counts(*_COUNTS)(new, old)
 
 
 def _row(budget: Obj, now: datetime) -> list[Any]:
@@ -66,6 +72,6 @@ POD_DISRUPTION_BUDGET = Kind(
     subresources=frozenset({"status"}),
     default=_default,
     validate=_validate,
-    subresource_rules={"status": counts(*_COUNTS)},
+    subresource_rules={"status": _status_errors},
     initial_status=lambda budget: dict.fromkeys(_COUNTS, 0),
 )

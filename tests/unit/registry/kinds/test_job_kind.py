@@ -143,6 +143,13 @@ def restart(policy: str) -> Obj:
             {"managedBy": "me"},
             ['managedBy: Invalid value: "me": must be a domain-prefixed path (such as "acme.io/foo")'],
         ),
+        (
+            {"managedBy": "example.com/a b"},
+            [
+                'managedBy: Invalid value: "a b": Invalid path '
+                r"(regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')"
+            ],
+        ),
         ({"managedBy": "example.com/" + "m" * 60}, ["managedBy: Too long: may not be more than 63 bytes"]),
         ({"manualSelector": True}, ["selector: Required value"]),
         (
@@ -192,6 +199,18 @@ def test_where_to_run_may_change_until_a_suspended_job_starts(suspended: bool, s
     new["spec"]["template"]["spec"] |= {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]}
     new["spec"]["template"]["metadata"]["annotations"] = {"queue": "one"}
     assert (not errors_of(new, old)) == allowed
+
+
+@pytest.mark.parametrize(("completions", "parallelism"), [(100_000, 10_001), (100_001, 10_000), (100_001, 10_001)])
+def test_a_job_too_big_to_be_tracked_is_warned_of(completions: int, parallelism: int) -> None:
+    spec = job(completionMode="Indexed", completions=completions, parallelism=parallelism)["spec"]
+    warned = completions > 100_000 and parallelism > 10_000
+    for kind, made, path in (
+        (JOB, {"spec": spec}, "spec"),
+        (CRON_JOB, {"spec": {"schedule": "@daily", "jobTemplate": {"spec": spec}}}, "spec.jobTemplate.spec"),
+    ):
+        found = kind.warnings({"metadata": {"name": "sum"}} | made)
+        assert [text.partition(": ")[0] for text in found] == [path] * warned
 
 
 def cron_errors(old: Obj | None = None, **spec: Any) -> list[str]:

@@ -57,6 +57,45 @@ def test_counts(registry: Registry, plural: str, status: Obj, wrong: str) -> Non
     assert wrong in written(registry, plural, status)
 
 
+GOOD: Obj = {"type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods", "lastTransitionTime": START}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "wrong"),
+    [
+        ([GOOD], []),
+        ([GOOD, GOOD], ['[1].type: Duplicate value: "DisruptionAllowed"']),
+        (
+            [{"type": "Patched", "status": "Yes"}],
+            [
+                '[0].status: Unsupported value: "Yes": supported values: "False", "True", "Unknown"',
+                "[0].lastTransitionTime: Required value: must be set",
+                "[0].reason: Required value: must be set",
+            ],
+        ),
+        (
+            [GOOD | {"observedGeneration": -1}],
+            ["[0].observedGeneration: Invalid value: -1: must be greater than or equal to zero"],
+        ),
+        (
+            [GOOD | {"reason": "not so"}],
+            [
+                '[0].reason: Invalid value: "not so": a condition reason must start with alphabetic character, optionally '
+                "followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character "
+                "or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', "
+                "regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
+            ],
+        ),
+        ([GOOD | {"reason": "R" * 1025}], ["[0].reason: Too long: may not be more than 1024 bytes"]),
+        ([GOOD | {"message": "m" * 32769}], ["[0].message: Too long: may not be more than 32768 bytes"]),
+    ],
+)
+def test_conditions_of_a_budget(registry: Registry, conditions: list[Obj], wrong: list[str]) -> None:
+    registry.create("poddisruptionbudgets", {"metadata": {"name": "x"}, "spec": {"minAvailable": 1}})
+    found = written(registry, "poddisruptionbudgets", {"conditions": conditions})
+    assert found == [f"status.conditions{text}" for text in wrong]
+
+
 def test_collisions_are_never_forgotten(registry: Registry) -> None:
     registry.create("deployments", {"metadata": {"name": "x"}, "spec": SPEC})
     wrong = written(registry, "deployments", {"collisionCount": 2}, {"collisionCount": 1})
