@@ -7,11 +7,11 @@ and labelled after the Endpoints, which own it. `plan` is pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
 
 from kubelite.controllers.endpoints.slices import MANAGED_BY, SERVICE_NAME, Plan
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
 from kubelite.objects import meta
+from kubelite.objects.addresses import parse_address
 from kubelite.objects.meta import Obj
 from kubelite.objects.selectors import from_labels
 from kubelite.registry.client import Event
@@ -85,7 +85,7 @@ def _slices(endpoints: Obj) -> list[Obj]:
         addresses = [(one, True) for one in subset.get("addresses") or ()]
         addresses += [(one, False) for one in subset.get("notReadyAddresses") or ()]
         for address, ready in addresses[:LIMIT]:
-            kind = f"IPv{ip_address(address['ip']).version}"
+            kind = f"IPv{parse_address(address['ip']).version}"
             one = found.setdefault(f"{kind} {ports}", _empty(endpoints, kind, ports))
             one["endpoints"].append(_endpoint(address, ready=ready))
     return list(found.values())

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from kubelite.net.kind import Key, Kind, key_of
+from kubelite.objects.addresses import canonical
 
 NO_PORT = -1
 """Port number of a portless service or slice: it has addresses, but no SRV records."""
@@ -119,7 +120,7 @@ def _ready_endpoints(obj: dict[str, Any]) -> tuple[Endpoint, ...]:
 
 def _canonical(address: str) -> str:
     """One spelling per IPv6 address, so that a reverse look-up finds it."""
-    return str(ip_address(address)) if ":" in address else address
+    return str(ip_address(address)) if ":" in address else canonical(address)
 
 
 KINDS: tuple[Kind[Any], ...] = (

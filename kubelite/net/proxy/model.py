@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubelite.net.kind import Key, Kind, key_of
+from kubelite.objects.addresses import canonical
 
 DEFAULT_AFFINITY_SECONDS = 10800
 _NOT_OURS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
@@ -98,7 +99,7 @@ def _is_ours(obj: dict[str, Any]) -> bool:
 
 
 def _ipv4(addresses: Iterable[str]) -> tuple[str, ...]:
-    return tuple(address.strip() for address in addresses if "." in address)
+    return tuple(canonical(address.strip()) for address in addresses if "." in address)
 
 
 def _port(port: dict[str, Any]) -> Port:
@@ -140,7 +141,7 @@ def _endpoint(endpoint: dict[str, Any]) -> Endpoint:
     serving = conditions.get("serving")
     return Endpoint(
         # All addresses of an endpoint are the same one; the first is taken, as upstream does.
-        endpoint["addresses"][0],
+        canonical(endpoint["addresses"][0]),
         node=endpoint.get("nodeName") or "",
         ready=ready,
         serving=ready if serving is None else serving,

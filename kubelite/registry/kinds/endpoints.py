@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 
 from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
+from kubelite.objects.addresses import parse_address
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
@@ -18,7 +18,7 @@ PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 def special_address_errors(path: str, address: str) -> list[FieldError]:
     """Addresses that mean something else on every machine can't be endpoints or external addresses."""
-    ip = ip_address(address)
+    ip = parse_address(address)
     rules = (
         (ip.is_unspecified, "may not be unspecified (0.0.0.0 or ::)"),
         (ip.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 
 from kubelite.errors import FieldError, duplicate, invalid_value, not_supported, required, too_many
 from kubelite.objects import meta
+from kubelite.objects.addresses import parse_address
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
@@ -81,7 +81,7 @@ def _address_errors(path: str, address: str, kind: str) -> list[FieldError]:
         return errors
     if messages := validation.ip_address(address):
         return validation.values(path, address, messages)
-    version = ip_address(address).version
+    version = parse_address(address).version
     if kind == "IPv4" and version != 4:
         return [invalid_value(path, address, "must be an IPv4 address")]
     if kind == "IPv6" and version != 6:

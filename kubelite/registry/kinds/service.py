@@ -5,10 +5,12 @@ Addresses and node ports are given out by `service_allocation`, checked by `serv
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from kubelite.objects import meta
+from kubelite.objects.addresses import canonical
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.service_allocation import allocate
@@ -131,7 +133,17 @@ def _warnings(service: Obj) -> list[str]:
             'spec.externalName is ignored when spec.type is not "ExternalName"',
         ),
     )
-    return [text for holds, text in found if holds]
+    return [text for holds, text in found if holds] + list(_address_warnings(spec))
+
+
+def _address_warnings(spec: Obj) -> Iterator[str]:
+    """Of addresses that programs read differently."""
+    for field in ("clusterIPs", "externalIPs"):
+        for index, address in enumerate(spec.get(field) or ()):
+            if canonical(address) != address:
+                why = f'ParseAddr("{address}"): IPv4 field has octet with leading zero'
+                text = "IP address was accepted, but will be invalid in a future Kubernetes release"
+                yield f"spec.{field}[{index}]: {text}: {why}"
 
 
 def _external(service: Obj) -> str:

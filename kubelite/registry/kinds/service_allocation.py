@@ -8,11 +8,12 @@ hangs on the Service's name: a Service that is made again most likely gets its o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network
 from zlib import crc32
 
 from kubelite.errors import FieldError, StatusError, internal_error, invalid, invalid_value
 from kubelite.objects import meta
+from kubelite.objects.addresses import canonical, parse_address
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
 from kubelite.registry.kinds.service_spec import (
@@ -65,7 +66,7 @@ def _set_families(spec: Obj, before: Obj) -> list[FieldError]:
     for index, address in enumerate(spec.get("clusterIPs") or ()):
         if address == HEADLESS or index < len(families):
             continue
-        if ip_address(address).version == 4:
+        if parse_address(address).version == 4:
             families.append(_IPV4)
         else:
             text = "IPv6 is not configured on this cluster"
@@ -115,7 +116,7 @@ def _set_cluster_ip(new: Obj, old: Obj | None, others: list[Obj], network: IPv4N
     spec = new["spec"]
     if old is not None and has_cluster_ip(old["spec"]):
         return  # kept, or changed and then refused by the validation
-    taken = {address for other in others for address in other.get("clusterIPs") or ()}
+    taken = {canonical(address) for other in others for address in other.get("clusterIPs") or ()}
     for asked in spec.get("clusterIPs") or ():
         if why := _refusal(asked, taken, network):
             text = f"failed to allocate IP {asked}: {why}"
@@ -128,10 +129,10 @@ def _set_cluster_ip(new: Obj, old: Obj | None, others: list[Obj], network: IPv4N
 
 
 def _refusal(asked: str, taken: set[str], network: IPv4Network) -> str:
-    address = ip_address(asked)
+    address = parse_address(asked)
     if address not in network or address in (network.network_address, network.broadcast_address):
         return f"the provided IP ({asked}) is not in the valid range. The range of valid IPs is {network}"
-    return "provided IP is already allocated" if asked in taken else ""
+    return "provided IP is already allocated" if canonical(asked) in taken else ""
 
 
 def _addresses(service: Obj, network: IPv4Network) -> Iterator[str]:

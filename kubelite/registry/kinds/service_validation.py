@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 
 from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
+from kubelite.objects.addresses import parse_address
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kinds.endpoints import PROTOCOLS, special_address_errors
@@ -198,7 +198,7 @@ def _address_errors(several: list[str]) -> list[FieldError]:
         errors += validation.values(f"{path}[{index}]", address, validation.ip_address(address))
     if len(several) > 2:
         errors.append(invalid_value(path, go_strings(several), "may only hold up to 2 values"))
-    if not errors and len({ip_address(address).version for address in several}) < len(several):
+    if not errors and len({parse_address(address).version for address in several}) < len(several):
         text = "may specify no more than one IP for each IP family"
         errors.append(invalid_value(path, go_strings(several), text))
     return errors
@@ -210,7 +210,7 @@ def _family_errors(several: list[str], families: list[str]) -> list[FieldError]:
             f"spec.clusterIPs[{index}]", address, f"expected an {family} value as indicated by `ipFamilies[{index}]`"
         )
         for index, (address, family) in enumerate(zip(several, families, strict=False))
-        if f"IPv{ip_address(address).version}" != family
+        if f"IPv{parse_address(address).version}" != family
     ]
 
 

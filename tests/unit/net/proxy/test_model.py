@@ -59,6 +59,11 @@ def test_service_without_an_address_of_ours_has_nothing(spec: Object) -> None:
     assert service(api_service(**spec)) == Service(("prod", "web"))
 
 
+def test_zeros_in_front_of_a_number_mean_nothing() -> None:
+    assert service(api_service(clusterIPs=["10.0.0.011"])).cluster_ips == ("10.0.0.11",)
+    assert endpoint_slice(api_slice({"addresses": ["10.1.2.03"]})).endpoints[0].address == "10.1.2.3"
+
+
 def test_affinity_lasts_three_hours_unless_told() -> None:
     assert service(api_service(sessionAffinity="ClientIP")).affinity_seconds == 10800
     assert service(api_service(sessionAffinity="None")).affinity_seconds == 0

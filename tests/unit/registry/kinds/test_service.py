@@ -85,6 +85,20 @@ def test_cluster_ip_that_is_asked_for_is_given(cluster) -> None:
     assert spec["clusterIPs"] == ["10.254.33.250"]
 
 
+def test_zeros_in_front_of_a_cluster_ip_mean_nothing(cluster, refused) -> None:
+    """The e2e spec of CVE-2021-29923: never octal."""
+    first = create(cluster)["spec"]["clusterIP"].split(".")
+    padded = ".".join([*first[:3], "011"])
+    made = create(cluster, "padded", clusterIP=padded)
+    assert made["spec"]["clusterIPs"] == [padded]
+    assert SERVICE.warnings is not None
+    assert "IPv4 field has octet with leading zero" in SERVICE.warnings(made)[0]
+    again = ".".join([*first[:3], "11"])
+    assert any(
+        "provided IP is already allocated" in one for one in refused(lambda: create(cluster, "b", clusterIP=again))
+    )
+
+
 def test_cluster_ip_is_the_same_when_a_service_comes_again(cluster) -> None:
     first = create(cluster)["spec"]["clusterIP"]
     cluster.objects["services"].clear()
