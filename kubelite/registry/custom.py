@@ -96,7 +96,7 @@ def finalizer_warnings(new: Obj, old: Obj | None) -> list[str]:
 
 
 def _validator(structural: Structural) -> Callable[[Obj, Obj | None], list[FieldError]]:
-    return lambda new, old: structural.faults(new)
+    return structural.faults
 
 
 def _encoder(structural: Structural, api_version: str) -> Callable[[Obj], Obj]:

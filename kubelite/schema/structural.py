@@ -55,8 +55,9 @@ class Structural:
         fill_in(filled, self.schema)
         return filled
 
-    def faults(self, obj: Obj) -> list[FieldError]:
-        return structural_validation.faults(obj, self.schema)
+    def faults(self, obj: Obj, old: Obj | None = None) -> list[FieldError]:
+        """`old` is what an update replaces."""
+        return structural_validation.faults(obj, self.schema, self.defaulted(old) if old else None)
 
     @cached_property
     def shape(self) -> Shape:

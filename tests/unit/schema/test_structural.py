@@ -167,6 +167,42 @@ def test_values_that_fit(of: dict[str, Any], value: Any) -> None:
     assert schema(s=of).faults({"s": value}) == []
 
 
+STRICT: dict[str, Any] = {"type": "string", "enum": ["new"]}
+KEYED: dict[str, Any] = {
+    "type": "array",
+    "items": objects(key=STRING, field=STRICT),
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["key"],
+}
+SET: dict[str, Any] = {"type": "array", "items": STRICT, "x-kubernetes-list-type": "set"}
+
+
+@pytest.mark.parametrize(
+    ("of", "before", "after", "faults"),
+    [
+        (STRICT, "old", "old", []),
+        (STRICT, "old", "other", ["spec"]),
+        (objects(a=STRICT, b=STRING), {"a": "old"}, {"a": "old", "b": "x"}, []),
+        (objects(a=STRICT, b=STRICT), {"a": "old"}, {"a": "old", "b": "old"}, ["spec.b"]),
+        ({"type": "object", "additionalProperties": STRICT}, {"k": "old"}, {"k": "old", "l": "new"}, []),
+        (KEYED, [{"key": "a", "field": "old"}], [{"key": "b", "field": "new"}, {"key": "a", "field": "old"}], []),
+        (KEYED, [{"key": "a", "field": "old"}], [{"key": "b", "field": "old"}], ["spec[0].field"]),
+        (KEYED, [{"key": "a"}, {"key": "a"}], [{"key": "a"}, {"key": "a"}, {"key": "b"}], []),
+        (KEYED, [{"key": "a"}], [{"key": "a"}, {"key": "a"}], ["spec[1]"]),
+        (SET, ["old", "older"], ["old", "older"], []),
+        (SET, ["old"], ["old", "new"], ["spec[0]"]),
+        ({"type": "array", "items": STRICT}, ["old"], ["old", "new"], ["spec[0]"]),
+        ({**objects(a=STRING), "required": ["a"]}, {}, {}, []),
+        ({**objects(a=STRING, b=STRING), "required": ["a"]}, {}, {"b": "x"}, ["spec.a"]),
+    ],
+)
+def test_an_update_answers_for_what_it_changes_alone(
+    of: dict[str, Any], before: Any, after: Any, faults: list[str]
+) -> None:
+    found = schema(spec=of).faults({"spec": after}, {"spec": before})
+    assert [one.path for one in found] == faults
+
+
 def test_lists_and_maps_merge_as_the_schema_says() -> None:
     ports = {
         "type": "array",
