@@ -128,7 +128,15 @@ def is_done(view: View) -> bool:
     if restart_policy(view.pod) == "Always":
         return False
     regular = [view.latest(container["name"]) for container in regular_containers(view.pod)]
-    return all(found is not None and found.state == "exited" and not restarts(view, found) for found in regular)
+    return all(found is not None and _is_over(view, found) for found in regular)
+
+
+def _is_over(view: View, found: Container) -> bool:
+    """It ended for good, or it is to: when the last one is killed for its probe, its pod ends with it, sidecars too."""
+    if found.state == "exited":
+        return not restarts(view, found)
+    doomed = view.health_of(found).failed and restart_policy(view.pod) == "Never"
+    return bool(doomed) and found.name not in view.busy and not _is_changed(view, found)
 
 
 def _init_failed_for_good(view: View) -> bool:

@@ -99,6 +99,7 @@ class _Count:
     succeeded: int = 0
     init_pending: int = 0
     init_failed: int = 0
+    sidecars_pending: int = 0
 
 
 def _phase(view: View, inits: list[Obj], regulars: list[Obj], terminated: bool) -> str:
@@ -110,7 +111,7 @@ def _phase(view: View, inits: list[Obj], regulars: list[Obj], terminated: bool) 
         return "Failed"
     if terminated:
         return "Succeeded" if count.stopped and count.stopped == count.succeeded and not count.waiting else "Failed"
-    if count.waiting or (count.init_pending and not _any_started(regulars)):
+    if count.waiting or count.init_pending or (count.sidecars_pending and not _any_active(view)):
         return "Pending"
     if count.running:
         return "Running"
@@ -139,6 +140,12 @@ def _count(view: View, inits: list[Obj], regulars: list[Obj]) -> _Count:
     return count
 
 
+def _any_active(view: View) -> bool:
+    """Whether there is a regular container in the present sandbox, so that its init containers are done."""
+    found = [view.latest(spec["name"]) for spec in regular_containers(view.pod)]
+    return any(one is not None and view.sandbox is not None and one.sandbox_id == view.sandbox.id for one in found)
+
+
 def _any_started(regulars: list[Obj]) -> bool:
     """Whether one of the regular containers runs or ran, so that the init containers were done once."""
     return any("running" in status["state"] or "terminated" in status["state"] for status in regulars)
@@ -147,9 +154,9 @@ def _any_started(regulars: list[Obj]) -> bool:
 def _count_sidecar(count: _Count, status: Obj) -> None:
     if "running" in status["state"]:
         count.running += 1
-        count.init_pending += not status["started"]
+        count.sidecars_pending += not status["started"]
     elif "waiting" in status["state"] and "terminated" not in status["lastState"]:
-        count.init_pending += 1
+        count.sidecars_pending += 1
         count.waiting += 1
 
 

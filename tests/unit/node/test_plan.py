@@ -213,8 +213,18 @@ def test_pod_in_a_final_phase_starts_nothing() -> None:
     ],
 )
 def test_container_whose_probe_failed_is_killed(policy: str, message: str) -> None:
-    found = actions(pod(restartPolicy=policy), running(), health={"web-0": Health(True, True, "liveness")})
-    assert found == [KillContainer(running(), message, "liveness")]
+    of, health = pod(container(), container("other"), restartPolicy=policy), {"web-0": Health(True, True, "liveness")}
+    assert actions(of, running(), running("other"), health=health) == [KillContainer(running(), message, "liveness")]
+
+
+def test_last_container_that_is_killed_for_its_probe_and_never_restarted_takes_the_pod_with_it() -> None:
+    of, health = pod(restartPolicy="Never", **SIDECAR), {"web-0": Health(True, True, "liveness")}
+    assert actions(of, exited("side"), exited("two"), running(), health=health) == [StopPod()]
+    two = pod(container(), container("other"), restartPolicy="Never")
+    assert actions(two, running(), exited("other"), health=health) == [StopPod()]
+    assert actions(two, running(), exited("other"), health=health, busy=frozenset({"web"})) == []
+    changed = actions(pod(container(image="httpd:2.5"), restartPolicy="Never"), running(), health=health)
+    assert changed == [KillContainer(running(), "Container web definition changed, will be restarted")]
 
 
 def test_sidecar_whose_probe_failed_is_killed_as_an_init_container() -> None:

@@ -184,12 +184,18 @@ def test_phase_beside_a_sidecar(policy: str, containers: list[Container], starte
     assert status_of(of, *containers, health=health)["phase"] == phase
 
 
-def test_pod_in_a_new_sandbox_runs_its_init_containers_and_is_running_still() -> None:
-    """As upstream has it: what has run once isn't pending, as long as it isn't told to wait."""
+def test_pod_in_a_new_sandbox_is_pending_until_its_init_containers_are_done_again() -> None:
     of = pod(**INIT)
-    assert status_of(of, running("one", sandbox_id="new"), exited(code=137))["phase"] == "Running"
-    waiting = {"web": Waiting("CrashLoopBackOff")}
-    assert status_of(of, running("one", sandbox_id="new"), exited(code=137), waiting=waiting)["phase"] == "Pending"
+    assert status_of(of, running("one"), exited(code=137, sandbox_id="older"))["phase"] == "Pending"
+    assert status_of(of, exited("one"), exited("two"), exited(code=137, sandbox_id="older"))["phase"] == "Running"
+
+
+def test_pod_in_a_new_sandbox_is_pending_until_its_sidecar_has_started_again() -> None:
+    of = pod(initContainers=[container("side", restartPolicy="Always")])
+    dead, waits = exited(code=137, sandbox_id="older"), {"side-0": Health()}
+    assert status_of(of, running("side"), dead, health=waits)["phase"] == "Pending"
+    assert status_of(of, running("side"), dead)["phase"] == "Running"
+    assert status_of(of, running("side"), exited(code=137), health=waits)["phase"] == "Running"
 
 
 def test_running_init_container_has_started_and_is_not_ready() -> None:
