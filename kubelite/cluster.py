@@ -28,6 +28,7 @@ from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.aggregation import RoleAggregation
 from kubelite.controllers.apiserver_objects import ApiserverObjects
+from kubelite.controllers.apiservices import ApiServices
 from kubelite.controllers.autoscaler import AutoscalerController
 from kubelite.controllers.certificates import CertificateSigner
 from kubelite.controllers.cronjob import CronJobController
@@ -38,6 +39,7 @@ from kubelite.controllers.disruption import DisruptionController, StaleDisruptio
 from kubelite.controllers.endpoints.controller import EndpointsController, EndpointSliceController
 from kubelite.controllers.endpoints.mirroring import EndpointSliceMirroringController
 from kubelite.controllers.expiry import EventExpiry
+from kubelite.controllers.flowcontrol import FlowControl
 from kubelite.controllers.garbage import GarbageCollector
 from kubelite.controllers.job import JobController, TtlAfterFinished
 from kubelite.controllers.loadbalancer import LoadBalancerController
@@ -216,6 +218,8 @@ class Cluster:
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
             ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.built_in),
             ApiserverObjects(registry, recorder("apiserver"), bootstrap.initial_objects(settings)),
+            ApiServices(registry, recorder("apiserver"), registry.built_in),
+            FlowControl(registry, recorder("apiserver")),
             NodeLease(registry, recorder("node-controller")),
             NodeLifecycle(registry, recorder("node-controller")),
             TaintEviction(registry, recorder("taint-eviction-controller")),

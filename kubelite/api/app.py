@@ -15,6 +15,7 @@ from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error, warn
 from kubelite.api.authn import USER, Authenticator
 from kubelite.api.discovery import Discovery
+from kubelite.api.flowcontrol import Flows
 from kubelite.api.health import PATHS as HEALTH
 from kubelite.api.health import Check, Health
 from kubelite.api.metrics import PREFIX as METRICS
@@ -98,6 +99,7 @@ class Api:
         self._metrics = Metrics(registry, usages)
         self._health = Health(ready)
         self._telemetry = Telemetry(registry)
+        self._flows = Flows(registry)
         self._address = address
         resources, watches = Resources(registry), Watches(registry)
         self._collection: dict[str, Verb] = {
@@ -112,7 +114,7 @@ class Api:
             "PATCH": resources.patch,
             "DELETE": resources.delete,
         }
-        self._subresources = _subresource_verbs(registry, tokens, resources, pods)
+        self._subresources = _subresource_verbs(registry, tokens, resources, pods, usages)
 
     @property
     def _served(self) -> Served:
@@ -125,6 +127,7 @@ class Api:
         app = web.Application(
             middlewares=[_status_errors], client_max_size=MAX_BODY, handler_args={"keepalive_timeout": 120}
         )
+        app.on_response_prepare.append(self._flows.mark)
         for path, handler in {
             "/version": self._version,
             "/.well-known/openid-configuration": self._issuer,
@@ -153,8 +156,7 @@ class Api:
 
     def _guarded(self, path: str, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            if path not in _OPEN or "Authorization" in request.headers:  # a bad token is refused everywhere
-                self._authenticator.user(request)
+            request[USER] = self._authenticator.user(request, public=path in _OPEN)
             check_timeout(request.query)
             return await handler(request)
 
@@ -163,14 +165,13 @@ class Api:
     # resources
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
-        user = self._authenticator.user(request)
+        user = request[USER] = self._authenticator.user(request)
         if review := _review(request.path):
             if request.method != "POST":
                 raise errors.method_not_allowed()
             return await self._reviews.answer(request, *review, user)
         if request.path.startswith(METRICS):
             return await self._metrics.answer(request)
-        request[USER] = user
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:
@@ -263,9 +264,9 @@ def _review(path: str) -> tuple[str, str] | None:
 
 
 def _subresource_verbs(
-    registry: Registry, tokens: TokenAuthority, resources: Resources, pods: Pods
+    registry: Registry, tokens: TokenAuthority, resources: Resources, pods: Pods, usages: Meter
 ) -> Mapping[str, Mapping[str, Verb]]:
-    subresources = Subresources(registry)
+    subresources, proxied = Subresources(registry), Proxied(registry, usages)
     plain: Mapping[str, Verb] = {"GET": resources.get, "PUT": resources.update, "PATCH": resources.patch}
     return {
         "status": plain,
@@ -284,5 +285,5 @@ def _subresource_verbs(
         "exec": {"GET": pods.exec, "POST": pods.exec},
         "attach": {"GET": pods.attach, "POST": pods.attach},
         "portforward": {"GET": pods.port_forward, "POST": pods.port_forward},
-        "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), Proxied(registry).serve),
+        "proxy": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"), proxied.serve),
     }

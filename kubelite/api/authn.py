@@ -48,6 +48,7 @@ class User:
 
 
 USER = web.RequestKey("user", User)
+_ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 
 class Authenticator:
@@ -58,12 +59,15 @@ class Authenticator:
         self._tokens = tokens
         self._verified: dict[str, tuple[float, Claims]] = {}
 
-    def user(self, request: web.Request) -> User:
-        """Who it is, or (`kubectl --as`) who that one says to be: whoever is authenticated may do everything."""
-        user = self._authenticated(request)
+    def user(self, request: web.Request, *, public: bool = False) -> User:
+        """Who it is, or (`kubectl --as`) who that one says to be: whoever is authenticated may do everything.
+
+        What is `public` may be read without any credentials, though not with bad ones.
+        """
+        user = self._authenticated(request, public)
         return _impersonated(request) or user
 
-    def _authenticated(self, request: web.Request) -> User:
+    def _authenticated(self, request: web.Request, public: bool) -> User:
         """In upstream's order: who has a good certificate isn't asked for a token."""
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         if certificate:
@@ -72,6 +76,8 @@ class Authenticator:
             return self._of_token(token)
         if token := _websocket_token(request.headers.get("Sec-WebSocket-Protocol", "")):
             return self._of_token(token)
+        if public and "Authorization" not in request.headers:
+            return _ANONYMOUS
         raise errors.unauthorized()
 
     def _of_token(self, text: str) -> User:

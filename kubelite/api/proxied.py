@@ -1,7 +1,7 @@
 """The `proxy` subresource of pods, Services and nodes: what a request is to reach there.
 
 Follows the `ResourceLocation`s of upstream's `registry/core`: a name may come as `name`, `name:port` or
-`scheme:name:port`. The kubelet has no port of its own, so the little of it that clients ask a node for is answered here.
+`scheme:name:port`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api.answer import Answer, send
+from kubelite.api.kubelet import KubeletPaths
 from kubelite.api.path import Target
 from kubelite.objects.meta import Obj
+from kubelite.objects.usage import Meter
 from kubelite.registry.registry import Registry
 from kubelite.streams.proxy import Location, serve_proxy
 
@@ -43,8 +44,9 @@ class Asked:
 class Proxied:
     """The handler."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, meter: Meter) -> None:
         self._registry = registry
+        self._kubelet = KubeletPaths(registry, meter)
 
     async def serve(self, request: web.Request, target: Target) -> web.StreamResponse:
         asked = Asked.parse(target.name, target.kind.singular)
@@ -53,7 +55,7 @@ class Proxied:
             case "services":
                 location = self._of_service(target.namespace, asked, target.name)
             case "nodes" if asked.port in ("", _KUBELET_PORT):
-                return self._kubelet(request, asked.name, path)
+                return await self._kubelet.answer(request, asked.name, path)
             case "nodes":
                 location = self._of_node(asked)
             case _:
@@ -82,18 +84,6 @@ class Proxied:
         addresses = (node.get("status") or {}).get("addresses") or ()
         internal = next((one["address"] for one in addresses if one["type"] == "InternalIP"), "")
         return _location(asked.scheme, internal, asked.port)
-
-    def _kubelet(self, request: web.Request, name: str, path: str) -> web.StreamResponse:
-        """`/healthz` and `/pods`, as a kubelet answers them."""
-        self._registry.get("nodes", None, name)
-        match path.rstrip("/"):
-            case "/healthz":
-                return web.Response(text="ok")
-            case "/pods":
-                pods = [pod for pod in self._registry.list("pods") if pod["spec"].get("nodeName") == name]
-                return send(request, Answer({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}))
-            case _:
-                return web.Response(status=404, text="404 page not found\n")
 
 
 def split_path(path: str, *, namespaced: bool) -> tuple[str, str]:

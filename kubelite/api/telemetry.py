@@ -9,18 +9,19 @@ import os
 import resource
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 from aiohttp import web
 
+from kubelite.api.exposition import CONTENT_TYPE, Sample, family
+from kubelite.api.flowcontrol import seats
 from kubelite.api.path import Target
 from kubelite.config import KUBERNETES_VERSION
 from kubelite.errors import StatusError
 from kubelite.registry.registry import Registry
 
 _LABELS = ("code", "group", "resource", "scope", "subresource", "verb", "version")
-_Sample = tuple[dict[str, str], float]
 
 
 class Telemetry:
@@ -50,24 +51,27 @@ class Telemetry:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         text = "\n".join([*self._lines(), ""])
-        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(text=text, headers={"Content-Type": CONTENT_TYPE})
 
     def _lines(self) -> Iterator[str]:
         store, usage = self._registry.store, resource.getrusage(resource.RUSAGE_SELF)
         requests = ((dict(zip(_LABELS, key, strict=True)), count) for key, count in sorted(self._requests.items()))
-        yield from _family("apiserver_request_total", "counter", "Requests by verb, resource and code.", requests)
+        yield from family("apiserver_request_total", "counter", "Requests by verb, resource and code.", requests)
         kept = sorted({kind.resource for kind in self._registry.kinds})
-        objects: list[_Sample] = [({"resource": name}, store.count(name)) for name in kept]
-        yield from _family("apiserver_storage_objects", "gauge", "Objects kept, by resource.", objects)
+        objects: list[Sample] = [({"resource": name}, store.count(name)) for name in kept]
+        yield from family("apiserver_storage_objects", "gauge", "Objects kept, by resource.", objects)
+        limits = seats(self._registry.list("prioritylevelconfigurations")).items()
+        nominal = (({"priority_level": name}, count) for name, count in limits)
+        yield from family("apiserver_flowcontrol_nominal_limit_seats", "gauge", "Seats of each level.", nominal)
         build = [({"git_version": KUBERNETES_VERSION, "platform": "linux/amd64"}, 1.0)]
-        yield from _family("kubernetes_build_info", "gauge", "The version that is spoken.", build)
+        yield from family("kubernetes_build_info", "gauge", "The version that is spoken.", build)
         for name, kind, text, value in (
             ("process_cpu_seconds_total", "counter", "Processor time.", usage.ru_utime + usage.ru_stime),
             ("process_open_fds", "gauge", "Open files.", len(os.listdir("/proc/self/fd"))),
             ("process_resident_memory_bytes", "gauge", "Resident memory.", _resident()),
             ("process_start_time_seconds", "gauge", "When the process started.", self._started),
         ):
-            yield from _family(name, kind, text, [({}, value)])
+            yield from family(name, kind, text, [({}, value)])
 
 
 def _verb(method: str, target: Target, watching: bool) -> str:
@@ -78,14 +82,6 @@ def _verb(method: str, target: Target, watching: bool) -> str:
     if not target.name:
         return {"GET": "LIST", "DELETE": "DELETECOLLECTION"}.get(method, method)
     return method
-
-
-def _family(name: str, kind: str, text: str, samples: Iterable[_Sample]) -> Iterator[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-    for labels, value in samples:
-        shown = ",".join(f'{label}="{of}"' for label, of in labels.items())
-        yield f"{name}{{{shown}}} {value:g}" if shown else f"{name} {value:.15g}"
 
 
 def _resident() -> int:

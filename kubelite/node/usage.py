@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kubelite.node.docker_json import moment
@@ -41,6 +41,7 @@ class Usage:
     memory: int  # bytes
     window: float
     age: float = 0.0
+    total: int = field(default=0, compare=False)  # nanoseconds since it started
 
 
 class Meter(Protocol):
@@ -73,7 +74,7 @@ def reading_of(stats: Mapping[str, Any], at: float) -> Reading:
 def usage(first: Reading, second: Reading, now: float) -> Usage:
     seconds = max(second.taken - first.taken, 0.001)
     cpu = max(int((second.cpu - first.cpu) / seconds), 0)
-    return Usage(cpu, second.memory, seconds, max(now - second.at, 0.0))
+    return Usage(cpu, second.memory, seconds, max(now - second.at, 0.0), second.cpu)
 
 
 class Usages:

@@ -20,6 +20,10 @@ class Usage(Protocol):
         """Bytes."""
 
     @property
+    def total(self) -> int:
+        """Nanoseconds of processor time since it started."""
+
+    @property
     def window(self) -> float: ...
 
     @property

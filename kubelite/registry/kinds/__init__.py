@@ -6,6 +6,7 @@ Read by the registry, discovery and the HTTP edge; a new kind is one declaration
 from __future__ import annotations
 
 from kubelite.registry.kind import Kind
+from kubelite.registry.kinds.apiservice import API_SERVICE
 from kubelite.registry.kinds.certificatesigningrequest import CERTIFICATE_SIGNING_REQUEST
 from kubelite.registry.kinds.componentstatus import COMPONENT_STATUS
 from kubelite.registry.kinds.configmap import CONFIG_MAP
@@ -19,6 +20,7 @@ from kubelite.registry.kinds.endpoints import ENDPOINTS
 from kubelite.registry.kinds.endpointslice import ENDPOINT_SLICE
 from kubelite.registry.kinds.event import EVENT
 from kubelite.registry.kinds.event_v1 import EVENT_V1
+from kubelite.registry.kinds.flowschema import FLOW_SCHEMA
 from kubelite.registry.kinds.horizontalpodautoscaler import HORIZONTAL_POD_AUTOSCALER
 from kubelite.registry.kinds.horizontalpodautoscaler_v1 import HORIZONTAL_POD_AUTOSCALER_V1
 from kubelite.registry.kinds.ingress import INGRESS, INGRESS_CLASS
@@ -34,6 +36,7 @@ from kubelite.registry.kinds.pod import POD
 from kubelite.registry.kinds.poddisruptionbudget import POD_DISRUPTION_BUDGET
 from kubelite.registry.kinds.podtemplate import POD_TEMPLATE
 from kubelite.registry.kinds.priorityclass import PRIORITY_CLASS
+from kubelite.registry.kinds.prioritylevelconfiguration import PRIORITY_LEVEL_CONFIGURATION
 from kubelite.registry.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from kubelite.registry.kinds.replicaset import REPLICA_SET
 from kubelite.registry.kinds.replicationcontroller import REPLICATION_CONTROLLER
@@ -65,6 +68,7 @@ KINDS: tuple[Kind, ...] = (
     SERVICE_ACCOUNT,
     SERVICE,
     CUSTOM_RESOURCE_DEFINITION,
+    API_SERVICE,
     CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,
@@ -81,6 +85,8 @@ KINDS: tuple[Kind, ...] = (
     INGRESS,
     NETWORK_POLICY,
     ENDPOINT_SLICE,
+    FLOW_SCHEMA,
+    PRIORITY_LEVEL_CONFIGURATION,
     RUNTIME_CLASS,
     POD_DISRUPTION_BUDGET,
     CLUSTER_ROLE_BINDING,

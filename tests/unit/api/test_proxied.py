@@ -158,6 +158,10 @@ async def test_a_node_answers_for_its_kubelet(call: Caller) -> None:
     for name in ("one", "one:10250"):
         assert (await call.get(f"/api/v1/nodes/{name}/proxy/healthz")).content == b"ok"
     assert (await call.get("/api/v1/nodes/one/proxy/pods")).names == ["web"]
+    metrics = (await call.get("/api/v1/nodes/one/proxy/metrics/resource")).content.decode()
+    assert 'pod_memory_working_set_bytes{namespace="default",pod="web"} 3145728\n' in metrics
+    assert "node_cpu_usage_seconds_total 12.5\n" in metrics
+    assert "resource_scrape_error 0\n" in metrics
     assert (await call.get("/api/v1/nodes/one/proxy/nothing")).status == 404
     assert (await call.get("/api/v1/nodes/two/proxy/healthz")).status == 404
 

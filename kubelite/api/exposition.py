@@ -1,0 +1,17 @@
+"""Prometheus' text format; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Sample = tuple[Mapping[str, str], float]  # labels and value
+
+
+def family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterator[str]:
+    """The lines of one metric."""
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+    for labels, value in samples:
+        shown = ",".join(f'{label}="{of}"' for label, of in labels.items())
+        yield f"{name}{{{shown}}} {value:.15g}" if shown else f"{name} {value:.15g}"
