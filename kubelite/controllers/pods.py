@@ -43,7 +43,7 @@ def ready_condition(pod: Obj) -> Obj | None:
 
 def is_ready(pod: Obj) -> bool:
     found = ready_condition(pod)
-    return found is not None and found["status"] == "True"
+    return found is not None and found.get("status") == "True"
 
 
 def is_running_and_ready(pod: Obj) -> bool:
@@ -53,7 +53,7 @@ def is_running_and_ready(pod: Obj) -> bool:
 def ready_since(pod: Obj) -> datetime | None:
     """When the pod turned Ready; None while it isn't."""
     found = ready_condition(pod)
-    if found is None or found["status"] != "True" or not found.get("lastTransitionTime"):
+    if found is None or found.get("status") != "True" or not found.get("lastTransitionTime"):
         return None
     return meta.parse_time(found["lastTransitionTime"])
 

@@ -114,7 +114,7 @@ def condition(conditions: Iterable[Obj] | None, kind: str) -> Obj | None:
 
 def condition_is_true(conditions: Iterable[Obj] | None, kind: str) -> bool:
     found = condition(conditions, kind)
-    return found is not None and found["status"] == "True"
+    return found is not None and found.get("status") == "True"
 
 
 def with_condition(conditions: Sequence[Obj] | None, new: Obj, now: datetime) -> list[Obj]:
@@ -123,7 +123,7 @@ def with_condition(conditions: Sequence[Obj] | None, new: Obj, now: datetime) ->
     lastTransitionTime moves only when the status changes, as upstream's helpers do.
     """
     old = condition(conditions, new["type"])
-    if old is not None and old["status"] == new["status"]:
+    if old is not None and old.get("status") == new["status"]:
         moved = old.get("lastTransitionTime", format_time(now))
     else:
         moved = format_time(now)

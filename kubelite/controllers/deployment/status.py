@@ -26,10 +26,10 @@ def condition(kind: str, status: str, reason: str, message: str) -> Obj:
 def with_condition(conditions: Sequence[Obj], new: Obj, now: datetime) -> list[Obj]:
     """Replaces the condition of the type, unless status and reason are the same; a replaced one moves to the end."""
     old = meta.condition(conditions, new["type"])
-    if old is not None and (old["status"], old["reason"]) == (new["status"], new["reason"]):
+    if old is not None and (old.get("status"), old.get("reason")) == (new["status"], new["reason"]):
         return list(conditions)
     stamp = meta.format_time(now)
-    moved = old["lastTransitionTime"] if old is not None and old["status"] == new["status"] else stamp
+    moved = old.get("lastTransitionTime") if old is not None and old.get("status") == new["status"] else stamp
     entry = {
         "type": new["type"],
         "status": new["status"],
@@ -140,8 +140,8 @@ def _touched(draft: Draft, new: Obj) -> list[Obj]:
     """Progress moves lastUpdateTime even when the reason stays."""
     old = meta.condition(draft.conditions, "Progressing")
     fresh = with_condition(without_condition(draft.conditions, "Progressing"), new, draft.now)
-    if old is not None and old["status"] == "True":
-        fresh[-1]["lastTransitionTime"] = old["lastTransitionTime"]
+    if old is not None and old.get("status") == "True":
+        fresh[-1]["lastTransitionTime"] = old.get("lastTransitionTime")
     return fresh
 
 
@@ -154,12 +154,14 @@ def _moved(deployment: Obj, numbers: dict[str, int]) -> bool:
 
 
 def _timed_out(draft: Draft, present: Obj) -> bool:
-    if present["reason"] == "NewReplicaSetAvailable":
+    if present.get("reason") == "NewReplicaSetAvailable":
         return False
-    return present["reason"] == "ProgressDeadlineExceeded" or _until_deadline(draft, present) < 0
+    return present.get("reason") == "ProgressDeadlineExceeded" or _until_deadline(draft, present) < 0
 
 
 def _until_deadline(draft: Draft, present: Obj) -> float:
+    if not present.get("lastUpdateTime"):
+        return -1.0  # a client's condition: progress was never seen
     allowed = timedelta(seconds=deadline(draft.deployment) or 0)
     return (meta.parse_time(present["lastUpdateTime"]) + allowed - draft.now).total_seconds()
 
@@ -170,7 +172,8 @@ def _replica_failure(draft: Draft) -> Obj | None:
     for rs in ranked:
         found = meta.condition((rs.get("status") or {}).get("conditions"), "ReplicaFailure")
         if found is not None:
-            return condition("ReplicaFailure", found["status"], found["reason"], found["message"])
+            told = (found.get(name, "") for name in ("status", "reason", "message"))
+            return condition("ReplicaFailure", *told)
     return None
 
 
@@ -179,6 +182,6 @@ def seconds_until_deadline(draft: Draft, status: Obj, numbers: dict[str, int]) -
     present = meta.condition(status["conditions"], "Progressing")
     if deadline(draft.deployment) is None or present is None or is_complete(draft.deployment, numbers):
         return None
-    if present["reason"] in ("ProgressDeadlineExceeded", "NewReplicaSetAvailable", "DeploymentPaused"):
+    if present.get("reason") in ("ProgressDeadlineExceeded", "NewReplicaSetAvailable", "DeploymentPaused"):
         return None
     return max(_until_deadline(draft, present), 0) + 1

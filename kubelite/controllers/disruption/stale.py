@@ -25,11 +25,12 @@ class StaleDisruptions(Controller):
             return None
         conditions = pod["status"].get("conditions")
         found = meta.condition(conditions, _KIND)
-        if found is None or found["status"] != "True" or found.get("reason") == _BY_KUBELET:
+        if found is None or found.get("status") != "True" or found.get("reason") == _BY_KUBELET:
             return None
-        left = (meta.parse_time(found["lastTransitionTime"]) + DELETION_TIMEOUT - self.now()).total_seconds()
-        if left > 0:
-            return left
+        if since := found.get("lastTransitionTime"):
+            left = (meta.parse_time(since) + DELETION_TIMEOUT - self.now()).total_seconds()
+            if left > 0:
+                return left
         status = pod["status"] | {
             "conditions": meta.with_condition(conditions, {"type": _KIND, "status": "False"}, self.now())
         }

@@ -65,6 +65,17 @@ def replica_set(cluster: Cluster, image: str) -> Obj:
     )
 
 
+@pytest.mark.parametrize("given", [{}, {"status": "True"}, {"status": "True", "reason": "Why"}])
+def test_a_clients_condition_of_progress_without_details_is_overcome(cluster: Cluster, given: Obj) -> None:
+    start(cluster)
+    wrong = current(cluster) | {"status": status(cluster) | {"conditions": [{"type": "Progressing"} | given]}}
+    cluster.update("deployments", wrong, "status")
+    change(cluster, replicas=4)
+    cluster.rest()
+    assert status(cluster)["availableReplicas"] == 4
+    assert condition(cluster, "Progressing")[:2] == ("True", "NewReplicaSetAvailable")
+
+
 def test_creates_a_replica_set_with_hash_owner_and_annotations(cluster: Cluster) -> None:
     cluster.create("deployments", deployment())
     cluster.settle()

@@ -218,6 +218,15 @@ def test_a_stale_disruption_condition_is_taken_back(budgets: Budgets) -> None:
     assert not meta.condition_is_true(budgets.pod(0)["status"]["conditions"], "DisruptionTarget")
 
 
+def test_a_disruption_condition_without_a_time_is_taken_back_at_once(budgets: Budgets) -> None:
+    budgets.pods(1, None)
+    pod = budgets.pod(0)
+    conditions = [*pod["status"]["conditions"], {"type": "DisruptionTarget", "status": "True"}]
+    budgets.registry.update("pods", pod | {"status": pod["status"] | {"conditions": conditions}}, "status")
+    budgets.settle()
+    assert not meta.condition_is_true(budgets.pod(0)["status"]["conditions"], "DisruptionTarget")
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
