@@ -73,8 +73,8 @@ def _is_starting(pod: Obj, sample: Sample, now: datetime) -> bool:
     start, moved = meta.parse_time(started), meta.parse_time(ready["lastTransitionTime"])
     if start + START_UP > now:
         measured_at = now - timedelta(seconds=sample.age)
-        return ready["status"] == "False" or measured_at < moved + timedelta(seconds=sample.window)
-    return ready["status"] == "False" and start + FIRST_READINESS > moved
+        return ready.get("status") == "False" or measured_at < moved + timedelta(seconds=sample.window)
+    return ready.get("status") == "False" and start + FIRST_READINESS > moved
 
 
 def requests(pods: Iterable[Obj], resource: str, container: str) -> dict[str, int]:

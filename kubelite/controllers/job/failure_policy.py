@@ -42,7 +42,7 @@ def _why(rule: Obj, pod: Obj) -> str:
         return ""
     patterns = {(pattern["type"], pattern.get("status")) for pattern in rule.get("onPodConditions") or ()}
     for condition in status.get("conditions") or ():
-        if (condition["type"], condition["status"]) in patterns:
+        if (condition["type"], condition.get("status")) in patterns:
             return f"Pod {where} has condition {condition['type']}"
     return ""
 
@@ -51,7 +51,7 @@ def _exit_codes(states: Iterable[Obj]) -> Iterable[tuple[str, int]]:
     for state in states:
         code = ((state.get("state") or {}).get("terminated") or {}).get("exitCode", 0)
         if code:
-            yield state["name"], code
+            yield state.get("name", ""), code
 
 
 def _fits(code: int, wanted: Obj) -> bool:

@@ -74,7 +74,7 @@ def finished_at(pod: Obj) -> datetime:
     if ended and all(state.get("finishedAt") for state in ended):
         return max(meta.parse_time(state["finishedAt"]) for state in ended)
     ready = podq.ready_condition(pod)
-    if ready is not None and ready["status"] == "False" and ready.get("lastTransitionTime"):
+    if ready is not None and ready.get("status") == "False" and ready.get("lastTransitionTime"):
         return meta.parse_time(ready["lastTransitionTime"])
     if meta.is_terminating(pod):
         grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)

@@ -46,7 +46,7 @@ def conditions(job: Obj) -> list[Obj]:
 
 def true_condition(job: Obj, kind: str) -> Obj | None:
     found = meta.condition(conditions(job), kind)
-    return found if found is not None and found["status"] == "True" else None
+    return found if found is not None and found.get("status") == "True" else None
 
 
 def end_condition(job: Obj) -> Obj | None:
