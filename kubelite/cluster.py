@@ -59,7 +59,7 @@ from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner, Reclaimer
 from kubelite.controllers.volumes.reclaim import HandMadeReclaimer
-from kubelite.controllers.volumes.resizer import Expander, Resizer
+from kubelite.controllers.volumes.resizer import Expander, NodeExpander, Resizer
 from kubelite.net.ipam import Allocator
 from kubelite.node.csi_node import register_csi_node
 from kubelite.node.docker_files import remove_tree
@@ -205,6 +205,7 @@ class Cluster:
             HandMadeReclaimer(registry, volumes, remove),
             Expander(registry, recorder(Expander.name)),
             Resizer(registry, recorder("external-resizer fuseim.pri/ifs")),
+            NodeExpander(registry, EventRecorder(registry, "kubelet", settings.node_name)),
             EphemeralVolumes(registry, recorder("ephemeral_volume")),
             NamespaceFurniture(registry, recorder("serviceaccount-controller"), self._authority.ca_pem),
             RoleAggregation(registry, recorder("clusterrole-aggregation-controller")),

@@ -165,11 +165,11 @@ def _capacity_errors(capacity: Obj) -> list[FieldError]:
     if set(capacity) != {"storage"}:
         errors.append(not_supported("spec.capacity", capacity or None, ("storage",)))
     for name, amount in capacity.items():
-        errors += _negative(f"spec.capacity[{name}]", amount) + storage_errors(f"spec.capacity[{name}]", amount)
+        errors += amount_errors(f"spec.capacity[{name}]", amount) + storage_errors(f"spec.capacity[{name}]", amount)
     return errors
 
 
-def _negative(path: str, amount: str | int | float) -> list[FieldError]:
+def amount_errors(path: str, amount: str | int | float) -> list[FieldError]:
     try:
         value = int(quantities.parse(amount))
     except ValueError:

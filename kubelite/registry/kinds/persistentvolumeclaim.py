@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kubelite.errors import FieldError, forbidden, forbidden_field, invalid_value, required
+from kubelite.errors import FieldError, forbidden, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
@@ -14,6 +14,7 @@ from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Reader
 from kubelite.registry.kinds.persistentvolume import (
     CLASS_ANNOTATION,
     access_mode_errors,
+    amount_errors,
     class_annotation_warnings,
     class_name_errors,
     format_access_modes,
@@ -29,6 +30,13 @@ from kubelite.registry.printing import UNSET, age
 PROTECTION = "kubernetes.io/pvc-protection"
 
 _OLD_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+_RESIZE_STATUSES = (
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+)
 _REQUEST = "spec.resources.requests.storage"
 _IMMUTABLE = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 
@@ -179,6 +187,30 @@ def _shrink_errors(new: Obj, old: Obj) -> list[FieldError]:
     return []
 
 
+def _status_errors(new: Obj, old: Obj) -> list[FieldError]:
+    """Paths and values as upstream reports them."""
+    status = new.get("status") or {}
+    errors: list[FieldError] = []
+    for name, amount in (status.get("capacity") or {}).items():
+        errors += amount_errors(f"status.capacity[{name}]", amount)
+    for name, state in (status.get("allocatedResourceStatuses") or {}).items():
+        errors += _resource_errors("status.allocatedResourceStatus", name)
+        if state not in _RESIZE_STATUSES:
+            errors.append(not_supported("status.allocatedResourceStatus", name, _RESIZE_STATUSES))
+    for name, amount in (status.get("allocatedResources") or {}).items():
+        wrong = _resource_errors("status.allocatedResources", name)
+        errors += wrong or amount_errors(f"status.allocatedResources[{name}]", amount)
+    return errors
+
+
+def _resource_errors(path: str, name: str) -> list[FieldError]:
+    """Storage is the only resource of Kubernetes' own that a claim has."""
+    if errors := validation.values(path, name, validation.qualified_name(name)):
+        return errors
+    native = "/" not in name or "kubernetes.io/" in name
+    return [not_supported(path, name, ("storage",))] if native and name != "storage" else []
+
+
 def _row(claim: Obj, now: datetime) -> list[Any]:
     spec, status = claim["spec"], claim.get("status") or {}
     volume = spec.get("volumeName") or ""
@@ -220,6 +252,7 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     prepare=_prepare,
     admit=_admit,
     validate=_validate,
+    subresource_rules={"status": _status_errors},
     fields={"name": meta.name},
     initial_status=lambda claim: {"phase": "Pending"},
     warnings=lambda claim: [*class_annotation_warnings(claim), *fractional_bytes("spec", claim["spec"], "storage")],

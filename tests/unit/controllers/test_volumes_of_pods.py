@@ -13,7 +13,7 @@ from kubelite.controllers.volumes.binder import ClaimBinder, VolumeController
 from kubelite.controllers.volumes.ephemeral import EphemeralVolumes
 from kubelite.controllers.volumes.protection import ClaimProtection, VolumeProtection
 from kubelite.controllers.volumes.provisioner import Provisioner
-from kubelite.controllers.volumes.resizer import Expander, Resizer
+from kubelite.controllers.volumes.resizer import Expander, NodeExpander, Resizer
 from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -32,6 +32,7 @@ def controllers(registry: Registry, recorded: Recorded, tmp_path: Path) -> Contr
         Provisioner(registry, recorded, tmp_path, "172.30.0.1"),
         Expander(registry, recorded),
         Resizer(registry, recorded),
+        NodeExpander(registry, recorded),
         EphemeralVolumes(registry, recorded),
         ClaimProtection(registry, recorded),
         Scheduler(registry, recorded),
@@ -98,7 +99,8 @@ def test_claim_grows_with_its_volume_when_the_class_allows(
     controllers.settle()
     grown = found(registry)
     assert grown["status"]["capacity"] == {"storage": "1Gi"}
-    assert "conditions" not in grown["status"]
+    assert grown["status"]["allocatedResources"] == {"storage": "1Gi"}
+    assert grown["status"].keys().isdisjoint({"conditions", "allocatedResourceStatuses"})
     volume = registry.get("persistentvolumes", None, grown["spec"]["volumeName"])
     assert volume["spec"]["capacity"] == {"storage": "1Gi"}
     assert recorded.events[-3:] == [
@@ -106,6 +108,92 @@ def test_claim_grows_with_its_volume_when_the_class_allows(
         ("Resizing", f"External resizer is resizing volume {meta.name(volume)}"),
         ("VolumeResizeSuccessful", "Resize volume succeeded"),
     ]
+
+
+def in_status(registry: Registry, **status: Any) -> None:
+    now = found(registry)
+    registry.update("persistentvolumeclaims", {**now, "status": {**now["status"], **status}}, "status")
+
+
+def test_expansion_that_was_interrupted_is_finished(registry: Registry, controllers: Controllers) -> None:
+    storage_class(registry, default=True, allowVolumeExpansion=True)
+    claim(registry)
+    controllers.settle()
+    condition = {"type": "Resizing", "status": "True"}
+    sleeping = {"type": "ModifyingVolume", "status": "False"}
+    in_status(
+        registry,
+        conditions=[condition, sleeping],
+        allocatedResources={"storage": "1Gi"},
+        allocatedResourceStatuses={"storage": "ControllerResizeInProgress", "example.com/x": "NodeResizePending"},
+    )
+    volume = registry.get("persistentvolumes", None, found(registry)["spec"]["volumeName"])
+    registry.update("persistentvolumes", {**volume, "spec": {**volume["spec"], "capacity": {"storage": "1Gi"}}})
+    grow(registry, "1Gi")
+    controllers.settle()
+    status = found(registry)["status"]
+    assert status["capacity"] == status["allocatedResources"] == {"storage": "1Gi"}
+    assert [entry["type"] for entry in status["conditions"]] == ["ModifyingVolume"]
+    assert status["allocatedResourceStatuses"] == {"example.com/x": "NodeResizePending"}
+
+
+@pytest.mark.parametrize("pending", [{}, {"allocatedResourceStatuses": {"storage": "NodeResizePending"}}])
+def test_local_volume_that_was_made_larger_is_the_claims_once_a_pod_has_mounted_it(
+    registry: Registry, controllers: Controllers, recorded: Recorded, pending: Obj
+) -> None:
+    local_volume(registry)
+    pod(registry, "web", using("data"))
+    registry.patch("persistentvolumes", None, "pv", {"spec": {"capacity": {"storage": "2Gi"}}})
+    in_status(registry, conditions=[{"type": "FileSystemResizePending", "status": "True"}], **pending)
+    controllers.settle()
+    assert found(registry)["status"]["capacity"] == {"storage": "1Gi"}
+    run(registry, "web")
+    controllers.settle()
+    status = found(registry)["status"]
+    assert status["capacity"] == {"storage": "2Gi"}
+    assert status.keys().isdisjoint({"conditions", "allocatedResourceStatuses"})
+    told = 'MountVolume.NodeExpandVolume succeeded for volume "pv" node'
+    assert recorded.events[-2:] == [("FileSystemResizeSuccessful", told)] * 2  # of the pod and of the claim
+
+
+@pytest.mark.parametrize(
+    ("mounted", "status"),
+    [
+        ({"claimName": "data", "readOnly": True}, {}),
+        ({"claimName": "data"}, {"allocatedResourceStatuses": {"storage": "ControllerResizeInProgress"}}),
+        ({"claimName": "data"}, {"allocatedResources": {"storage": "1Gi"}}),
+    ],
+)
+def test_local_volume_does_not_grow_for_readers_nor_while_a_controller_is_at_it(
+    registry: Registry, controllers: Controllers, mounted: Obj, status: Obj
+) -> None:
+    local_volume(registry)
+    in_status(registry, **status)
+    pod(registry, "web", {"name": "data", "persistentVolumeClaim": mounted})
+    controllers.settle()
+    run(registry, "web")
+    registry.patch("persistentvolumes", None, "pv", {"spec": {"capacity": {"storage": "2Gi"}}})
+    controllers.settle()
+    assert found(registry)["status"]["capacity"] == {"storage": "1Gi"}
+
+
+def local_volume(registry: Registry) -> None:
+    """Bound to the claim `data`; pods find their node."""
+    node(registry)
+    storage_class(registry, allowVolumeExpansion=True)
+    term = {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}
+    affinity = {"required": {"nodeSelectorTerms": [term]}}
+    made = claim(registry, storageClassName=STORAGE_CLASS, volumeName="pv")
+    spec = {"storageClassName": STORAGE_CLASS, "local": {"path": "/x"}, "nodeAffinity": affinity, "hostPath": None}
+    volume(registry, "pv", claimRef=meta.reference(made), **spec)
+    marks = {"pv.kubernetes.io/bind-completed": "yes"}
+    registry.update("persistentvolumeclaims", {**made, "metadata": {**made["metadata"], "annotations": marks}})
+    in_status(registry, phase="Bound", capacity={"storage": "1Gi"}, accessModes=["ReadWriteOnce"])
+
+
+def run(registry: Registry, name: str) -> None:
+    made = registry.get("pods", "default", name)
+    registry.update("pods", {**made, "status": {**made["status"], "phase": "Running"}}, "status")
 
 
 def test_claim_of_a_volume_that_nobody_expands_waits(

@@ -329,6 +329,37 @@ def test_growth_needs_a_bound_claim_of_a_class_that_allows_it(cluster, refused) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [
+        ({"capacity": {"storage": "1Gi"}, "allocatedResources": {"storage": "2Gi", "example.com/x": "1"}}, []),
+        ({"allocatedResourceStatuses": {"storage": "NodeResizePending", "example.com/x": "NodeResizeInfeasible"}}, []),
+        (
+            {"capacity": {"storage": "-1Gi"}},
+            ["status.capacity[storage]: Invalid value: -1073741824: must be a valid resource quantity"],
+        ),
+        (
+            {"allocatedResourceStatuses": {"storage": "NoSuch"}},
+            [
+                'status.allocatedResourceStatus: Unsupported value: "storage": supported values: '
+                '"ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", '
+                '"NodeResizeInfeasible", "NodeResizePending"'
+            ],
+        ),
+        (
+            {"allocatedResources": {"cpu": "1", "storage": "-1"}},
+            [
+                'status.allocatedResources: Unsupported value: "cpu": supported values: "storage"',
+                "status.allocatedResources[storage]: Invalid value: -1: must be a valid resource quantity",
+            ],
+        ),
+    ],
+)
+def test_status_of_a_claim_names_amounts_and_states_that_there_are(status, wrong) -> None:
+    rules = PERSISTENT_VOLUME_CLAIM.subresource_rules["status"]
+    assert [str(error) for error in rules({**claim(), "status": status}, claim())] == wrong
+
+
 def test_old_class_annotation_warns_as_upstream_does(cluster) -> None:
     wanted = claim()
     wanted["metadata"]["annotations"] = {OLD_CLASS: "managed-nfs-storage"}
