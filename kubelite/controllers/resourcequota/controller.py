@@ -12,7 +12,8 @@ from kubelite.registry.client import CUSTOM, Client, Event, Recorder
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.resourcequota_usage import used
 
-_UNCOUNTED = ("events", "leases")
+_UNCOUNTED = ("events", "events.events.k8s.io")
+_UNWATCHED = ("events", "leases")  # too many to follow
 
 
 class ResourceQuotaController(Controller):
@@ -24,10 +25,11 @@ class ResourceQuotaController(Controller):
         self, client: Client, recorder: Recorder, kinds: Iterable[Kind], now: Callable[[], datetime] | None = None
     ) -> None:
         super().__init__(client, recorder, now)
-        self._plurals = {kind.plural for kind in kinds if kind.namespaced and kind.plural not in _UNCOUNTED}
+        self._plurals = {kind.plural for kind in kinds if kind.namespaced and kind.plural not in _UNWATCHED}
 
     def watches(self) -> Mapping[str, Mapper]:
-        return dict.fromkeys([*self._plurals, CUSTOM], self._quotas)
+        new_kinds = {"customresourcedefinitions": lambda event: self.initial()}
+        return dict.fromkeys([*self._plurals, CUSTOM], self._quotas) | new_kinds
 
     def initial(self) -> Iterable[Key]:
         return map(key_of, self.client.list("resourcequotas"))
@@ -45,9 +47,9 @@ class ResourceQuotaController(Controller):
         if status != quota.get("status"):
             self.client.update("resourcequotas", quota | {"status": status}, "status")
 
-    def _objects(self, resource: str, namespace: str | None) -> list[Obj]:
+    def _objects(self, resource: str, namespace: str | None) -> list[Obj] | None:
         """A quota may name objects that this cluster doesn't have, or doesn't have yet."""
         try:
-            return self.client.list(resource, namespace) if resource not in _UNCOUNTED else []
+            return self.client.list(resource, namespace) if resource not in _UNCOUNTED else None
         except LookupError:
-            return []
+            return None

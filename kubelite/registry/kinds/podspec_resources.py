@@ -59,18 +59,22 @@ def resource_name(path: str, name: str, *, for_containers: bool = True) -> list[
     """A name in a list of resources."""
     errors = values(path, name, qualified_name(name))
     if not for_containers:
-        standard = "/" in name or name in _CONTAINER_RESOURCES | _QUOTA_RESOURCES or _is_huge_page(name)
         wrong = invalid_value(path, name, "must be a standard resource type or fully qualified")
-        return errors or ([] if standard else [wrong])
+        return errors or ([] if "/" in name or _is_standard(name) else [wrong])
     if "/" in name:
         if not _is_native(name) and not _is_extended(name):
             errors.append(invalid_value(path, name, "doesn't follow extended resource name standard"))
         return errors
     if name in _CONTAINER_RESOURCES or _is_huge_page(name):
         return errors
-    if not errors and name not in _QUOTA_RESOURCES:
+    if not errors and not _is_standard(name):
         errors.append(invalid_value(path, name, "must be a standard resource type or fully qualified"))
     return [*errors, invalid_value(path, name, "must be a standard resource for containers")]
+
+
+def _is_standard(name: str) -> bool:
+    huge = name.startswith(("hugepages-", "requests.hugepages-"))
+    return huge or name in _CONTAINER_RESOURCES or name in _QUOTA_RESOURCES
 
 
 def _is_huge_page(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from functools import reduce
 
 from kubelite.objects import quantity as quantities
@@ -28,6 +28,9 @@ class Amount:
 
     def __sub__(self, other: Amount) -> Amount:
         return Amount(self.number - other.number, self.binary)
+
+    def rounded_up(self) -> Amount:
+        return Amount(self.number.to_integral_value(ROUND_CEILING), self.binary)
 
     def __lt__(self, other: Amount) -> bool:
         return self.number < other.number

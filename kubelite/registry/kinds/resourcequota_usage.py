@@ -20,23 +20,33 @@ COUNT = "count/"
 
 _BY_NAME = ("configmaps", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "secrets", "services")
 _OF_PODS = ("cpu", "memory", "ephemeral-storage")
+_NAMED_OF_PODS = {"pods", *(f"{bound}{name}" for bound in ("", "requests.", "limits.") for name in _OF_PODS)}
 _OF_CLAIMS = ("persistentvolumeclaims", "requests.storage")
 _CLASS = ".storageclass.storage.k8s.io/"
 _SELECTOR_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 Usage = dict[str, Amount]
-Lister = Callable[[str, str | None], list[Obj]]  # plural or plural.group, namespace
+# Of plural or `plural.group` and a namespace; None where there are no such objects.
+Lister = Callable[[str, str | None], list[Obj] | None]
 
 
 def resource_of(name: str) -> str:
-    """Which objects a quota's resource is about: plural or `plural.group`."""
+    """Which objects a quota's resource is about: plural or `plural.group`; empty when it is about none that count."""
     if name.startswith(COUNT):
         return name.removeprefix(COUNT)
     if name in _OF_CLAIMS or name.partition(_CLASS)[2] in _OF_CLAIMS:
         return "persistentvolumeclaims"
     if name.startswith("services."):
         return "services"
-    return name if name in _BY_NAME else "pods"
+    if name in _BY_NAME:
+        return name
+    return "pods" if _is_of_pods(name) else ""
+
+
+def _is_of_pods(name: str) -> bool:
+    if name in _NAMED_OF_PODS or name.startswith(("hugepages-", "requests.hugepages-")):
+        return True
+    return name.startswith("requests.") and "/" in name and "kubernetes.io/" not in name
 
 
 def usage(resource: str, obj: Obj, now: datetime) -> Usage:
@@ -64,13 +74,21 @@ def _of_service(spec: Obj) -> Usage:
 
 def _of_claim(claim: Obj) -> Usage:
     used = {}
-    requested = ((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage")
-    if requested is not None:
-        used["requests.storage"] = Amount.of(requested)
+    if (storage := _storage(claim)) is not None:
+        used["requests.storage"] = storage
     if name := storage_class_of(claim):
         used |= {f"{name}{_CLASS}{resource}": amount for resource, amount in used.items()}
         used[f"{name}{_CLASS}persistentvolumeclaims"] = ONE
     return used
+
+
+def _storage(claim: Obj) -> Amount | None:
+    """In whole bytes; a claim that asks for less again still uses what was set aside for it when it asked for more."""
+    asked = ((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage")
+    if asked is None:
+        return None
+    allocated = ((claim.get("status") or {}).get("allocatedResources") or {}).get("storage")
+    return max(Amount.of(value).rounded_up() for value in (asked, allocated) if value is not None)
 
 
 def _is_over(pod: Obj, now: datetime) -> bool:
@@ -182,12 +200,22 @@ def _reaches_out(spec: Obj) -> bool:
 
 
 def used(quota: Obj, names: Iterable[str], objects: Lister, now: datetime) -> Usage:
-    """What the namespace uses of those of the quota's resources."""
-    result: Usage = dict.fromkeys(names, Amount())
-    for resource in {resource_of(name) for name in result}:
-        for obj in objects(resource, meta.namespace(quota)):
+    """What the namespace uses of those of the quota's resources that count something."""
+    result: Usage = {}
+    for resource, counted in _by_resource(names).items():
+        found = objects(resource, meta.namespace(quota))
+        result |= dict.fromkeys(counted if found is not None else (), Amount())
+        for obj in found or ():
             if in_scope(quota, resource, obj):
                 for name, amount in usage(resource, obj, now).items():
-                    if name in result:
+                    if name in counted:
                         result[name] += amount
+    return result
+
+
+def _by_resource(names: Iterable[str]) -> dict[str, set[str]]:
+    result: dict[str, set[str]] = {}
+    for name in names:
+        if resource := resource_of(name):
+            result.setdefault(resource, set()).add(name)
     return result

@@ -127,14 +127,41 @@ def test_any_object_can_be_counted(quotas: Quotas) -> None:
         quotas.create("jobs", "sum", spec={"template": template})
     numbers = "requested: count/jobs.batch=1, used: count/jobs.batch=0, limited: count/jobs.batch=0"
     assert caught.value.message == f'jobs.batch "sum" is forbidden: exceeded quota: quota, {numbers}'
-    assert quotas.used() == {"count/jobs.batch": "0", "count/widgets.example.com": "0"}
+    assert quotas.used() == {"count/jobs.batch": "0"}  # there are no widgets
+
+
+def test_huge_pages_are_counted(quotas: Quotas) -> None:
+    quotas.limit({"requests.hugepages-2Mi": "2Mi"})
+    needs = {"requests": {"cpu": "100m", "hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "2Mi"}}
+    quotas.pod("a", needs)
+    assert quotas.used() == {"requests.hugepages-2Mi": "2Mi"}
+    with pytest.raises(StatusError, match="exceeded quota: quota, requested: requests.hugepages-2Mi=2Mi"):
+        quotas.pod("b", needs)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "example.com/dongle",
+        "limits.example.com/dongle",
+        "count/events",
+        "gold.storage.k8s.io/requests.storage",
+        "requests.kubernetes.io/odd",
+    ],
+)
+def test_names_that_count_nothing_have_no_usage(quotas: Quotas, name: str) -> None:
+    quotas.limit({name: "1", "pods": "5"})
+    for pod in ("a", "b"):
+        quotas.pod(pod, {"limits": {"example.com/dongle": "1"}})
+    assert quotas.used() == {"pods": "2"}
 
 
 def test_custom_resources_are_counted(quotas: Quotas) -> None:
     registry = quotas.registry
+    quotas.limit({f"count/{RESOURCE}": "1"})
+    assert quotas.used() == {}
     registry.create("customresourcedefinitions", definition())
     Controllers(registry, CustomResourceController(registry, Recorded())).settle()
-    quotas.limit({f"count/{RESOURCE}": "1"})
     assert quotas.used() == {f"count/{RESOURCE}": "0"}
     quotas.create(RESOURCE, "one")
     assert quotas.used() == {f"count/{RESOURCE}": "1"}
@@ -163,6 +190,24 @@ def test_storage_is_counted_by_class(quotas: Quotas) -> None:
         quotas.claim("c", "1.5Gi", "gold")
     why = f"requested: {gold}/requests.storage=1536Mi, used: {gold}/requests.storage=1Gi, limited: {gold}/"
     assert why in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "counted"),
+    [
+        ("1500m", {}, "2"),
+        ("1Gi", {"allocatedResources": {"storage": "3Gi"}}, "3Gi"),
+        ("2Gi", {"allocatedResources": {"storage": "1Gi"}}, "2Gi"),
+        ("1Gi", {"allocatedResources": {}}, "1Gi"),
+    ],
+)
+def test_storage_is_counted_in_whole_bytes_and_with_what_was_set_aside(
+    quotas: Quotas, asked: str, status: Obj, counted: str
+) -> None:
+    quotas.limit({"requests.storage": "9Gi"})
+    claim = quotas.claim("a", asked, "gold")
+    quotas.registry.update("persistentvolumeclaims", claim | {"status": claim["status"] | status}, "status")
+    assert quotas.used() == {"requests.storage": counted}
 
 
 @pytest.mark.parametrize(
