@@ -129,7 +129,7 @@ class Scheduler(Controller):
             self._refuse(pod, NO_NODES)
             return
         told = explain(len(problems), [reason for problem in problems.values() for reason in problem.reasons])
-        if why := preemption.objection(pod, snapshot):
+        if why := preemption.objection(pod, snapshot, problems):
             self._refuse(pod, f"{told} preemption: {why}", _promised(pod))
             return
         found = self._candidates(pod, snapshot, problems)

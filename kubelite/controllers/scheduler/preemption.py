@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubelite.controllers.scheduler.snapshot import Misfit, Snapshot, priority
@@ -26,18 +26,20 @@ class Candidate:
     violations: int  # of disruption budgets
 
 
-def objection(pod: Obj, snapshot: Snapshot) -> str:
-    """Why the pod may not push others away (now); empty when it may."""
+def objection(pod: Obj, snapshot: Snapshot, problems: Mapping[str, Misfit]) -> str:
+    """Why the pod may not push others away (now); empty when it may. `problems` are the nodes'."""
     if pod["spec"].get("preemptionPolicy") == "Never":
         return "not eligible due to preemptionPolicy=Never."
-    promised = (pod.get("status") or {}).get("nominatedNodeName")
+    promised = str((pod.get("status") or {}).get("nominatedNodeName") or "")
+    if promised in problems and not problems[promised].resolvable:
+        return ""
     leaving = (
         other
         for other in snapshot.pods
         if other["spec"]["nodeName"] == promised and meta.is_terminating(other) and priority(other) < priority(pod)
     )
     if promised and any(_is_victim(other) for other in leaving):
-        return "not eligible due to terminating pod on the nominated node."
+        return "not eligible due to a terminating pod on the nominated node."
     return ""
 
 

@@ -181,10 +181,39 @@ def test_the_least_important_pod_makes_room(registry: Registry, controllers: Con
     assert ("Preempted", f"Preempted by pod {meta.uid(important)} on node node") in recorded.events
     waiting = registry.get("pods", "default", "important")
     assert waiting["status"]["nominatedNodeName"] == "node"
-    assert message(registry, "important").endswith("not eligible due to terminating pod on the nominated node.")
+    assert message(registry, "important").endswith("not eligible due to a terminating pod on the nominated node.")
     registry.delete("pods", "default", "large", grace=0)
     controllers.settle()
     assert where(registry, "important") == "node"
+
+
+def test_a_promise_of_a_node_that_takes_no_pods_any_more_is_withdrawn(
+    registry: Registry, controllers: Controllers
+) -> None:
+    node(registry)
+    pod(registry, "old", "2", priorityClassName="low")
+    controllers.settle()
+    pod(registry, "important", "2", priorityClassName="high")
+    controllers.settle()
+    assert registry.get("pods", "default", "important")["status"]["nominatedNodeName"] == "node"
+    cordoned = registry.get("nodes", None, "node")
+    registry.update("nodes", {**cordoned, "spec": {**cordoned["spec"], "unschedulable": True}})
+    controllers.settle()
+    assert message(registry, "important").endswith(NOT_HELPFUL)
+    assert "nominatedNodeName" not in registry.get("pods", "default", "important")["status"]
+
+
+def test_pods_that_two_anti_affinities_forbid_make_room(registry: Registry, controllers: Controllers) -> None:
+    node(registry)
+    pod(registry, "unwanted", labels={"app": "unwanted"}, priorityClassName="low")
+    pod(registry, "unwilling", affinity=required("podAntiAffinity", app="important"), priorityClassName="low")
+    pod(registry, "neutral", priorityClassName="low")
+    controllers.settle()
+    affinity = required("podAntiAffinity", app="unwanted")
+    pod(registry, "important", labels={"app": "important"}, affinity=affinity, priorityClassName="high")
+    controllers.settle()
+    going = [meta.is_terminating(registry.get("pods", "default", n)) for n in ("unwanted", "unwilling", "neutral")]
+    assert going == [True, True, False]
 
 
 def test_promised_room_is_not_given_to_a_lesser_pod(registry: Registry, controllers: Controllers) -> None:
