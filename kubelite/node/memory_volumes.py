@@ -19,6 +19,7 @@ from kubelite.objects import quantity
 from kubelite.objects.meta import Obj
 
 SHARED_MEMORY = Path("/dev/shm")
+_MODE = 0o1777  # as the kernel gives it to a tmpfs
 _DETACH = 2  # umount2's MNT_DETACH
 
 
@@ -43,7 +44,8 @@ def memory_size(pod: Obj, volume: Obj) -> int:
 def make(path: Path, size: int) -> None:
     path.mkdir(parents=True, exist_ok=True)
     if size and not path.is_mount():
-        _libc().mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size},mode=0777".encode())
+        _libc().mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, f"size={size}".encode())
+    path.chmod(_MODE)
 
 
 def remove(root: Path) -> None:

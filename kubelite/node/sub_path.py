@@ -14,7 +14,6 @@ from pathlib import Path
 from kubelite.node.environment import ConfigError
 
 _PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC  # of a link, the link itself
-_KEPT_MODE = 0o2777
 
 
 def sub_path(root: Path, below: str, whose: str) -> Path:
@@ -50,7 +49,7 @@ def _walk(root: Path, names: tuple[str, ...]) -> None:
     """OSError where the way isn't one of directories; its end may be anything but a link."""
     place = os.open(root, _PLACE)
     try:
-        mode = os.fstat(place).st_mode & _KEPT_MODE
+        mode = stat.S_IMODE(os.fstat(place).st_mode)
         for name in names:
             below = _below(place, name, mode)
             os.close(place)

@@ -145,7 +145,7 @@ def _empty_dir(pod: Obj, volume: Obj, context: VolumeContext) -> Volume:
     else:
         path = _plugin_path(context.directory, "empty-dir", volume["name"])
         path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o777)
+        path.chmod(0o777)
     _give(path, pod)
     return Volume(path)
 

@@ -70,14 +70,14 @@ def test_what_is_there_is_found_and_links_inside_are_followed(root: Path) -> Non
 
 
 def test_missing_directories_have_the_rights_of_the_volume(root: Path) -> None:
-    root.chmod(0o2775)
+    root.chmod(0o3775)
     before = os.umask(0o077)
     try:
         made = sub_path(root, "inside/a/b", WHOSE)
     finally:
         os.umask(before)
     assert made == root / "dir/a/b"
-    assert [path.stat().st_mode & 0o7777 for path in (made.parent, made)] == [0o2775, 0o2775]
+    assert [path.stat().st_mode & 0o7777 for path in (made.parent, made)] == [0o3775, 0o3775]
 
 
 def test_containers_of_a_pod_may_need_the_same_at_once(root: Path) -> None:

@@ -308,7 +308,7 @@ def test_volume_for_one_pod_is_not_mounted_by_another_until_that_is_over(cluster
 
 def test_empty_dir_is_writable_by_all_and_goes_with_the_pod(cluster: Cluster) -> None:
     ready = cluster.set_up({"name": "d", "emptyDir": {}}, {"name": "m", "emptyDir": {"medium": "Memory"}})
-    assert [ready[name].path.stat().st_mode & 0o777 for name in ("d", "m")] == [0o777, 0o777]
+    assert [ready[name].path.stat().st_mode & 0o7777 for name in ("d", "m")] == [0o777, 0o1777]
     assert ready["m"].path == cluster.root / "memory" / "m"
     tear_down(cluster.root / "pod", cluster.root / "memory")
     assert not ready["d"].path.exists()
