@@ -207,9 +207,15 @@ def test_local_volumes_wait_for_a_pod_that_can_have_them_all(kubelite: Namespace
         assert {claim["status"]["phase"] for claim in kubelite.list(CLAIMS)} == {"Pending"}
         gone(kubelite, "pods", "greedy")
 
-        run(kubelite, "modest", "echo here > /one/file", ["one"])
+        create(kubelite, "modest", mounting(["one"], f"echo here > /one/file; {STAYS}"))
+        kubelite.wait("pods", "modest")
         assert volume_of(kubelite, "one") == volumes["small"]
-        assert (tmp_path / "small" / "file").read_text() == "here\n"
+        eventually((tmp_path / "small" / "file").exists)
+        kubelite.kubectl("patch", "pv", volumes["small"], "-p", '{"spec": {"capacity": {"storage": "4Mi"}}}')
+        kubelite.wait(CLAIMS, "one", lambda claim: claim["status"]["capacity"] == {"storage": "4Mi"})
+        grown = f'MountVolume.NodeExpandVolume succeeded for volume "{volumes["small"]}"'
+        told(kubelite, "modest", "FileSystemResizeSuccessful", grown)
+
         create(kubelite, "unlucky", mounting(["two"]))
         step = f'MountVolume.NewMounter initialization failed for volume "{volumes["missing"]}"'
         told(kubelite, "unlucky", "FailedMount", f'{step} : path "{tmp_path}/missing" does not exist')
