@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 FIRST = timedelta(seconds=1)
 CAP = timedelta(minutes=15)
 
-BackoffKey = tuple[str, str]  # uid of the DaemonSet, node
+BackoffKey = tuple[str, str]  # uid and observed generation of the DaemonSet, node
 
 
 class Backoff:
@@ -20,12 +20,12 @@ class Backoff:
         _, delay = self._entries.get(key, (now, FIRST / 2))
         self._entries[key] = now, min(delay * 2, CAP)
 
-    def remaining(self, uid: str, now: datetime) -> dict[str, float]:
+    def remaining(self, ds: str, now: datetime) -> dict[str, float]:
         """Seconds still to wait for each node that has to."""
         self._entries = {key: entry for key, entry in self._entries.items() if now - entry[0] < 2 * CAP}
         waits = {
             node: (since + delay - now).total_seconds()
             for (owner, node), (since, delay) in self._entries.items()
-            if owner == uid
+            if owner == ds
         }
         return {node: seconds for node, seconds in waits.items() if seconds > 0}

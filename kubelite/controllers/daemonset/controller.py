@@ -64,7 +64,7 @@ class DaemonSetController(Controller):
         past, pods = history.deduplicated(self.client, ds, kept, claimed)
         current = self._current_revision(ds, past)
         view = view_of(ds, self.client.list("nodes"), pods, history.label(current), self.now())
-        waits = self._backoff.remaining(meta.uid(ds), view.now)
+        waits = self._backoff.remaining(_attempt(ds), view.now)
         failure = self._perform(view, manage(view, waits))
         self._write_status(ds, status(view, (ds.get("status") or {}).get("collisionCount")))
         history.truncate(self.client, ds, past, current, set(map(podq.revision, pods)))
@@ -99,7 +99,7 @@ class DaemonSetController(Controller):
     def _tell(self, view: View, finished: Finished) -> None:
         name = f"{meta.namespace(finished.pod)}/{meta.name(finished.pod)}"
         if podq.phase(finished.pod) == "Failed":
-            self._backoff.failed((meta.uid(view.ds), finished.node), view.now)
+            self._backoff.failed((_attempt(view.ds), finished.node), view.now)
             message = f"Found failed daemon pod {name} on node {finished.node}, will try to kill it"
             self.recorder.event(view.ds, "Warning", "FailedDaemonPod", message)
         else:
@@ -109,6 +109,11 @@ class DaemonSetController(Controller):
     def _write_status(self, ds: Obj, new: Obj) -> None:
         if new != ds.get("status"):
             self.client.update("daemonsets", ds | {"status": new}, "status")
+
+
+def _attempt(ds: Obj) -> str:
+    """What failures are counted by: with another template they start anew."""
+    return f"{meta.uid(ds)}/{(ds.get('status') or {}).get('observedGeneration', 0)}"
 
 
 def _eligibility(node: Obj) -> tuple[object, object]:

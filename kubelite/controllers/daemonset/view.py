@@ -56,8 +56,10 @@ class View:
 
 
 def view_of(ds: Obj, nodes: Iterable[Obj], pods: Sequence[Obj], revision: str, now: datetime) -> View:
+    """A pod that ended and is being deleted leaves its node to the next, though a finalizer may keep it."""
     verdicts = {meta.name(node): nodeq.verdict(ds, node) for node in nodes}
-    return View(ds, verdicts, nodeq.by_node(pods), revision, now)
+    present = [pod for pod in pods if not (meta.is_terminating(pod) and podq.is_finished(pod))]
+    return View(ds, verdicts, nodeq.by_node(present), revision, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Cluster:
         if plural == "pods":
             for hook in self.on_delete:
                 hook(old)
-            if grace != 0 and not podq.is_finished(old):
+            if old["metadata"].get("finalizers") or (grace != 0 and not podq.is_finished(old)):
                 new = meta.copy(old)
                 new["metadata"].setdefault("deletionTimestamp", meta.format_time(self.now))
                 return self._store(plural, new, old)

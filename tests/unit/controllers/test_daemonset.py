@@ -194,6 +194,34 @@ def test_failed_pod_is_replaced_and_waited_for_when_it_fails_again(cluster: Clus
     assert len(cluster.messages("FailedDaemonPod")) == 2
 
 
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_that_a_finalizer_keeps_does_not_hold_its_node(cluster: Cluster, phase: str) -> None:
+    start(cluster)
+    name = cluster.pod_names()[0]
+    cluster.patch("pods", "default", name, {"metadata": {"finalizers": ["example.com/keeps"]}})
+    cluster.set_pod(name, phase, ready=False)
+    cluster.settle()
+    assert meta.is_terminating(cluster.pod(name))
+    assert sorted(images(cluster)) == ["n1", "n2", "n3"]
+    bind(cluster)
+    for pod in cluster.pods():
+        if podq.phase(pod) == "Pending":
+            cluster.run(meta.name(pod))
+    cluster.settle()
+    assert (len(cluster.pods()), status(cluster)["numberReady"]) == (4, 3)
+
+
+def test_another_template_need_not_wait_for_the_failures_of_the_former(cluster: Cluster) -> None:
+    start(cluster, template=template(nodeSelector={"disk": "ssd-n1"}), updateStrategy={"type": "OnDelete"})
+    for _ in range(2):
+        (name,) = cluster.pod_names()
+        cluster.set_pod(name, "Failed", ready=False)
+        cluster.settle()
+    assert cluster.pod_names() == [name]
+    change(cluster, template=template("new", nodeSelector={"disk": "ssd-n1"}))
+    assert images(cluster) == {"n1": "new"}
+
+
 def test_second_pod_on_a_node_goes(cluster: Cluster) -> None:
     start(cluster)
     extra = nodes.new_pod(cluster.get("daemonsets", "default", "web"), "n1", "x")
