@@ -42,7 +42,7 @@ def perform(worker: PodWorker, pod: Obj, action: planning.Action) -> None:
         case planning.StartContainer():
             spawn(action.name, _start_container(worker, pod, action))
         case planning.KillContainer():
-            spawn(action.container.name, worker.stop_container(action.container, action.message, action.probe))
+            spawn(action.container.name, worker.replace_container(action.container, action.message, action.probe))
         case planning.HoldBack():
             _hold_back(worker, pod, action)
         case planning.Remove():

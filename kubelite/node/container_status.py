@@ -66,7 +66,7 @@ def _is_being_replaced(view: View, found: Container | None) -> bool:
         return False
     if found.state == "created":
         return view.previous(found.name) is not None
-    ended_by_us = found.state == "exited" and found.id in view.replaced
+    ended_by_us = found.state == "exited" and found.id in view.replaced | view.hooked
     return ended_by_us and found.name not in view.waiting and restarts(view, found)
 
 

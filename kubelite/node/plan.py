@@ -149,14 +149,13 @@ def _init_failed_for_good(view: View) -> bool:
 
 
 def restarts(view: View, dead: Container) -> bool:
-    """Whether an exited container comes back: as the policy says, or because it was ended for its definition's change."""
-    pod = view.pod
-    if is_sidecar(pod, dead.name) or (dead.id in view.replaced and _is_changed(view, dead)):
+    """Whether an exited container comes back: as the policy says; one that the kubelet ended, however it ended."""
+    pod, policy, replaced = view.pod, restart_policy(view.pod), dead.id in view.replaced
+    if is_sidecar(pod, dead.name) or (replaced and _is_changed(view, dead)):
         return True
     if any(container["name"] == dead.name for container in ephemeral_containers(pod)):
         return False
-    policy = restart_policy(pod)
-    return policy == "Always" or (policy == "OnFailure" and dead.exit_code != 0)
+    return policy == "Always" or (policy == "OnFailure" and (replaced or dead.exit_code != 0))
 
 
 def next_backoff(dead: Container) -> tuple[int, int]:
@@ -167,6 +166,19 @@ def next_backoff(dead: Container) -> tuple[int, int]:
     if not dead.backoff or _lifetime(dead) > BACKOFF_RESET:
         return 0, BACKOFF_FIRST
     return dead.backoff, min(dead.backoff * 2, BACKOFF_CAP)
+
+
+def _own_backoff(view: View, dead: Container) -> tuple[int, int]:
+    """Upstream kills and starts in one go, so that it only knows of the end of the life before; if that one still holds
+    the next back, the killed one's end counts like any."""
+    wait, backoff = next_backoff(dead)
+    if dead.id not in view.replaced:
+        return wait, backoff
+    before = view.previous(dead.name)
+    if before is None:
+        return 0, dead.backoff
+    between = (dead.finished_at - before.finished_at) if dead.finished_at and before.finished_at else timedelta(0)
+    return (0 if between >= timedelta(seconds=wait) else wait), backoff
 
 
 def _lifetime(dead: Container) -> float:
@@ -288,7 +300,7 @@ def _restart(draft: _Draft, dead: Container) -> None:
     if _current(view, dead.name) is None:
         draft.add(StartContainer(dead.name, dead.attempt + 1, dead.backoff))
         return
-    wait, backoff = next_backoff(dead)
+    wait, backoff = _own_backoff(view, dead)
     until = (dead.finished_at or draft.now) + timedelta(seconds=wait)
     if until > draft.now:
         draft.wakes.append(until)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -105,7 +105,8 @@ class PodWorker:
         self.wake()
 
     def _ended(self, container: Container) -> None:
-        self._probers.stop(container.id)
+        if not self.stopping:
+            self._probers.stop(container.id)
         known = self.records.get(container.id)
         if known is not None and known.state == "exited":
             return
@@ -191,10 +192,14 @@ class PodWorker:
         self.wake()
         await self.halted.wait()
 
+    async def replace_container(self, container: Container, message: str, probe: str = "") -> None:
+        """End one for another in its place, if the policy lets it have one."""
+        self._replaced.add(container.id)
+        await self.stop_container(container, message, probe)
+
     async def stop_container(self, container: Container, message: str, probe: str = "") -> None:
         """End one container of a pod that goes on; `probe` is the kind whose failure is the reason."""
         pod = self.last
-        self._replaced.add(container.id)
         deadline = self.deadline_in(termination.grace_for(pod, container, probe))
         await termination.stop_container(self, pod, container, message, deadline)
 
@@ -273,14 +278,14 @@ class PodWorker:
             hooked=frozenset(self.hooked),
         )
 
-    def publish(self, *, terminated: bool = False) -> None:
-        """Write the status if it says anything new."""
+    def publish(self, *, terminated: bool = False, as_running: Mapping[str, Container] | None = None) -> None:
+        """Write the status if it says anything new; `as_running`, by id, are told to run whatever became of them."""
         pod = self.pod()
         if pod is None:
             return
         if is_finished(pod) and not pod["status"].get("containerStatuses"):
             return  # it was turned away, by this kubelet or by another: nothing of it ever ran
-        status = self._status(pod, terminated)
+        status = self._status(pod, terminated, as_running or {})
         if status == pod.get("status"):
             return
         metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
@@ -291,10 +296,12 @@ class PodWorker:
             if error.code >= 500:  # a full disk, say: it may have room again soon
                 asyncio.get_running_loop().call_later(WRITE_RETRY, self.wake)
 
-    def _status(self, pod: Obj, terminated: bool) -> Obj:
+    def _status(self, pod: Obj, terminated: bool, as_running: Mapping[str, Container]) -> Obj:
         if self._rejection is not None:
             return rejected_status(pod, self._rejection, self.services.now())
-        return pod_status(self.view(pod), self.services.now(), terminated=terminated)
+        view = self.view(pod)
+        told = {name: tuple(as_running.get(c.id, c) for c in lives) for name, lives in view.containers.items()}
+        return pod_status(replace(view, containers=told), self.services.now(), terminated=terminated)
 
     def _check_deadline(self, pod: Obj, now: datetime) -> datetime | None:
         """activeDeadlineSeconds: when it ends, or None."""
@@ -329,6 +336,7 @@ class PodWorker:
             await termination.stop_all(self, self.last, lambda: self._grace.deadline(self.pod()))
         finally:
             news.cancel()
+            self._probers.stop_all()
         await self.predecessor_gone()
         self.dead.set()
         self.publish(terminated=True)
@@ -337,11 +345,10 @@ class PodWorker:
 
     async def _publish_news(self) -> None:
         """Readiness, that is; that containers end is told when all have."""
-        running = self.records.running()
+        running = {container.id: container for container in self.records.running()}
         while True:
             await self.signal.wait()
-            if len(self.records.running()) == len(running):
-                self.publish()
+            self.publish(as_running=running)
 
     # --- adoption ----------------------------------------------------------------------------------------------------
 

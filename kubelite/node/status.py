@@ -41,7 +41,8 @@ def pod_status(view: View, now: datetime, *, terminated: bool = False) -> Obj:
         phase = old.get("phase") or "Pending"  # others may count on what a finished pod had being free
     elif (terminated or view.ending is not None) and not is_finished(view.pod):
         inits, regulars = final_statuses(view.pod, inits, regulars)
-    status: dict[str, Any] = {key: value for key, value in old.items() if key not in _REBUILT}
+    gone = _REBUILT if phase == old.get("phase") else (*_REBUILT, "reason", "message")
+    status: dict[str, Any] = {key: value for key, value in old.items() if key not in gone}
     status["phase"] = phase
     status["conditions"] = _conditions(view, phase, inits, regulars, now)
     if view.ending is not None and phase == "Failed":

@@ -193,6 +193,16 @@ async def test_liveness_failure_kills_and_restarts(node: Node) -> None:
     assert ("Killing", "Container web failed liveness probe, will be restarted") in node.recorded.events
 
 
+async def test_container_that_a_probe_killed_and_that_ended_well_is_restarted_on_failure_too(node: Node) -> None:
+    probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 1}
+    node.create("web-0", container(livenessProbe=probe), restartPolicy="OnFailure")
+    await node.ready()
+    node.runtime.exec_codes["check"] = 1
+    await node.until(lambda: [c.exit_code for c in node.runtime.named("web") if c.state == "exited"] == [0])
+    await node.until(lambda: len(node.runtime.named("web")) == 2)
+    assert node.status()["phase"] == "Running"
+
+
 async def test_startup_probe_holds_back_the_others(node: Node) -> None:
     startup = {"exec": {"command": ["started"]}, "periodSeconds": 1}
     readiness = {"exec": {"command": ["ready"]}, "periodSeconds": 1}
@@ -234,3 +244,11 @@ async def test_failed_post_start_hook_kills_the_container(node: Node) -> None:
     await node.until(lambda: node.status().get("phase") in ("Failed", "Succeeded"))
     assert ("FailedPostStartHook", "PostStartHook failed") in node.recorded.events
     assert ("Killing", "FailedPostStartHook") in node.recorded.events
+
+
+async def test_container_whose_hook_failed_and_that_ended_well_is_not_restarted_on_failure(node: Node) -> None:
+    node.runtime.exec_codes["hello"] = 1
+    hooked = container(lifecycle={"postStart": {"exec": {"command": ["hello"]}}})
+    node.create("web-0", hooked, restartPolicy="OnFailure")
+    await node.until(lambda: node.status().get("phase") == "Succeeded")
+    assert node.runtime.calls.count("start web") == 1

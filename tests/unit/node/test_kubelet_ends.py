@@ -72,6 +72,24 @@ async def test_pod_that_is_going_is_asked_whether_it_is_ready_and_no_more_whethe
     node.delete(grace=0)
 
 
+async def test_what_still_runs_of_a_pod_that_is_going_turns_unready_though_others_have_ended(node: Node) -> None:
+    node.runtime.deaf = {"side"}
+    probe = {"exec": {"command": ["ready"]}, "periodSeconds": 1, "failureThreshold": 1}
+    side = container("side", readinessProbe=probe, restartPolicy="Always")
+    node.create("web-0", initContainers=[side])
+    await node.ready()
+    node.delete(grace=60)
+    await node.until(lambda: "SIGTERM side" in node.runtime.calls)
+    await asyncio.sleep(0.01)
+    assert meta.condition_is_true(node.status()["conditions"], "Ready")
+    node.runtime.exec_codes["ready"] = 1
+    await node.until(lambda: not meta.condition_is_true(node.status()["conditions"], "Ready"))
+    assert node.status()["phase"] == "Running"
+    (web,) = node.status()["containerStatuses"]
+    assert (list(web["state"]), web["ready"]) == (["running"], True)
+    node.delete(grace=0)
+
+
 async def test_deletion_cuts_short_the_grace_that_a_failed_probe_left(node: Node) -> None:
     node.runtime.deaf = {"web"}
     probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 1}

@@ -227,6 +227,23 @@ def test_last_container_that_is_killed_for_its_probe_and_never_restarted_takes_t
     assert changed == [KillContainer(running(), "Container web definition changed, will be restarted")]
 
 
+def test_container_that_was_killed_for_another_in_its_place_is_restarted_whatever_its_exit_code() -> None:
+    gone = frozenset({"web-0"})
+    assert actions(pod(restartPolicy="OnFailure"), exited(), replaced=gone) == [StartContainer("web", 1, 0)]
+    assert actions(pod(restartPolicy="OnFailure"), exited()) == [StopPod()]
+    assert actions(pod(restartPolicy="Never"), exited(code=137), replaced=gone) == [StopPod()]
+
+
+def test_back_off_of_a_killed_container_counts_from_the_end_of_the_life_before() -> None:
+    def back(ended: int) -> list[object]:
+        before = exited(code=1, finished_at=ago(ended))
+        killed = exited(code=137, attempt=1, backoff=20, started_at=ago(ended - 1), finished_at=ago(5))
+        return actions(pod(), before, killed, replaced=frozenset({"web-1"}))
+
+    assert back(25) == [StartContainer("web", 2, 40)]
+    assert back(24) == [HoldBack("web", ago(5) + timedelta(seconds=20), 20)]
+
+
 def test_sidecar_whose_probe_failed_is_killed_as_an_init_container() -> None:
     found = actions(pod(**SIDECAR), running("side"), health={"side-0": Health(failed="startup")})
     assert found == [KillContainer(running("side"), "Init container side failed startup probe", "startup")]

@@ -342,14 +342,25 @@ def test_container_that_waits_out_its_back_off_has_ended_when_its_pod_is_to_go()
     assert status["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 1
 
 
+def test_reason_and_message_of_a_phase_go_with_it() -> None:
+    told = {"reason": "NodeLost", "message": "gone"}
+    kept = status_of(pod(status={"phase": "Running", **told}), running())
+    assert kept.items() >= told.items()
+    fresh = status_of(pod(status={"phase": "Pending", **told}), running())
+    assert fresh.keys().isdisjoint(told)
+    done = status_of(pod(status={"phase": "Failed", **told}), exited(code=1))
+    assert done.items() >= told.items()
+
+
 def test_container_that_the_kubelet_replaces_is_not_told_to_have_ended() -> None:
     before = status_of(pod(), running())
     of = pod(status=before)
     gone = frozenset({"web-0"})
     made = running(attempt=1, state="created", started_at=None)
     for containers in ([exited(code=137)], [exited(code=137), made]):
-        (entry,) = status_of(of, *containers, replaced=gone)["containerStatuses"]
-        assert ("running" in entry["state"], entry["ready"], entry["restartCount"]) == (True, False, 0)
+        for ended in ({"replaced": gone}, {"hooked": gone}):
+            (entry,) = status_of(of, *containers, **ended)["containerStatuses"]
+            assert ("running" in entry["state"], entry["ready"], entry["restartCount"]) == (True, False, 0)
     (entry,) = status_of(of, exited(code=137), running(attempt=1), replaced=gone)["containerStatuses"]
     assert (entry["restartCount"], entry["lastState"]["terminated"]["exitCode"]) == (1, 137)
     once = pod(status=before, restartPolicy="Never")
