@@ -45,7 +45,7 @@ class PodGarbageCollector(Controller):
             self._delete(pod)
         for pod in pods:
             if meta.is_terminating(pod) and not pod["spec"].get("nodeName"):
-                self._delete(pod)
+                self._end(pod)
         self._collect_orphans(pods)
         return PERIOD
 
@@ -57,15 +57,17 @@ class PodGarbageCollector(Controller):
         gone = {name for name, since in self._missing.items() if now - since >= QUARANTINE}
         for pod in pods:
             if pod["spec"].get("nodeName") in gone:
-                self._fail(pod)
-                self._delete(pod)
+                self._end(pod, _ORPHANED)
 
-    def _fail(self, pod: Obj) -> None:
+    def _end(self, pod: Obj, condition: Obj | None = None) -> None:
+        """It has failed first: who keeps it by a finalizer may wait for that, as a Job does."""
         status = pod.get("status") or {}
-        if status.get("phase") in _FINAL:
-            return
-        conditions = meta.with_condition(status.get("conditions"), _ORPHANED, self.now())
-        self.client.update("pods", {**pod, "status": {**status, "phase": "Failed", "conditions": conditions}}, "status")
+        if status.get("phase") not in _FINAL:
+            failed = {**status, "phase": "Failed"}
+            if condition is not None:
+                failed["conditions"] = meta.with_condition(status.get("conditions"), condition, self.now())
+            self.client.update("pods", {**pod, "status": failed}, "status")
+        self._delete(pod)
 
     def _delete(self, pod: Obj) -> None:
         try:

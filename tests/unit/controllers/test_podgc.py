@@ -52,6 +52,17 @@ def test_orphan_is_told_to_have_failed_before_it_goes(registry: Registry, record
     assert meta.is_terminating(left)
 
 
+def test_pod_that_goes_and_never_had_a_node_has_failed(registry: Registry, recorded: Recorded, clock: Clock) -> None:
+    waiting = pod(registry, "goes")
+    waiting["metadata"]["finalizers"] = ["test/held"]
+    registry.update("pods", waiting)
+    registry.delete("pods", "default", "goes")
+    collector(registry, recorded, clock).reconcile(ROUND)
+    left = registry.get("pods", "default", "goes")
+    assert left["status"]["phase"] == "Failed"
+    assert meta.condition(left["status"].get("conditions"), "DisruptionTarget") is None
+
+
 def test_node_that_comes_back_keeps_its_pods(registry: Registry, recorded: Recorded, clock: Clock) -> None:
     pod(registry, "web", nodeName="node")
     found = collector(registry, recorded, clock)
