@@ -46,6 +46,12 @@ def resource_version(obj: Obj) -> int:
     return int(obj["metadata"].get("resourceVersion") or 0)
 
 
+def newest(objs: Iterable[Obj]) -> Obj | None:
+    """Of equally old ones the first by name."""
+    named = sorted(objs, key=name)
+    return max(named, key=lambda obj: str(obj["metadata"].get("creationTimestamp", "")), default=None)
+
+
 def is_terminating(obj: Obj) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 

@@ -13,16 +13,28 @@ from kubelite.errors import FieldError, forbidden_field, invalid_value, not_supp
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
-from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind, Reader
 from kubelite.registry.printing import NONE, age, first_three
 
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+_DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 _NOT_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F")
 _NOT_AT_ENDS = ("/..", "/.")
 _SCOPES = ("Cluster", "Namespace")
 _LONGEST_CONTROLLER = 250
 _NARROW = 16  # what fits in the Address column
+
+
+def _admit(new: Obj, old: Obj | None, reader: Reader) -> None:
+    """Only a new one gets the default class; who names a class in the old annotation has made a choice too."""
+    spec = new.get("spec") or {}
+    if old is not None or spec.get("ingressClassName") is not None or _CLASS_ANNOTATION in meta.annotations(new):
+        return
+    classes = reader.list("ingressclasses")
+    chosen = meta.newest(one for one in classes if meta.annotations(one).get(_DEFAULT_ANNOTATION) == "true")
+    if chosen is not None:
+        new["spec"] = {**spec, "ingressClassName": meta.name(chosen)}
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
@@ -160,6 +172,7 @@ INGRESS = Kind(
     ),
     row=_row,
     subresources=frozenset({"status"}),
+    admit=_admit,
     validate=_validate,
     initial_status=lambda ingress: {"loadBalancer": {}},
 )

@@ -26,9 +26,8 @@ def is_default(storage_class: Obj) -> bool:
 
 
 def default_class(classes: Iterable[Obj]) -> Obj | None:
-    """The newest of the default classes; of equally old ones the first by name."""
-    defaults = sorted((entry for entry in classes if is_default(entry)), key=meta.name)
-    return max(defaults, key=lambda entry: str(entry["metadata"].get("creationTimestamp", "")), default=None)
+    """The newest of the default classes."""
+    return meta.newest(entry for entry in classes if is_default(entry))
 
 
 def _default(storage_class: Obj) -> None:

@@ -94,6 +94,22 @@ def test_ingress_has_one_class(cluster, refused) -> None:
     assert refused(lambda: cluster.create(INGRESS, obj)) == []
 
 
+def test_ingress_gets_the_newest_default_class(cluster) -> None:
+    default = {"ingressclass.kubernetes.io/is-default-class": "true"}
+    for name, second, annotations in (("b", 1, default), ("a", 1, default), ("old", 0, default), ("other", 2, {})):
+        metadata = {"name": name, "creationTimestamp": f"2026-11-23T12:00:0{second}Z", "annotations": annotations}
+        cluster.objects.setdefault("ingressclasses", []).append({"metadata": metadata})
+    made = cluster.create(INGRESS, {"spec": {"defaultBackend": BACKEND}})
+    assert made["spec"]["ingressClassName"] == "a"
+
+    def without_class(ingress: dict[str, Any]) -> None:
+        del ingress["spec"]["ingressClassName"]
+
+    assert "ingressClassName" not in cluster.update(INGRESS, made, without_class)["spec"]
+    annotated = {"metadata": {"annotations": {"kubernetes.io/ingress.class": "c"}}, "spec": {"defaultBackend": BACKEND}}
+    assert "ingressClassName" not in cluster.create(INGRESS, annotated)["spec"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
