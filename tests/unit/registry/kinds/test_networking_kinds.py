@@ -96,8 +96,8 @@ def test_ingress_has_one_class(cluster, refused) -> None:
 
 def test_ingress_gets_the_newest_default_class(cluster) -> None:
     default = {"ingressclass.kubernetes.io/is-default-class": "true"}
-    for name, second, annotations in (("b", 1, default), ("a", 1, default), ("old", 0, default), ("other", 2, {})):
-        metadata = {"name": name, "creationTimestamp": f"2026-11-23T12:00:0{second}Z", "annotations": annotations}
+    for name, second, marks in (("b", 1, default), ("a", 1, default), ("old", 0, default), ("other", 2, {})):
+        metadata = {"name": name, "creationTimestamp": f"2026-11-23T12:00:0{second}Z", "annotations": marks}
         cluster.objects.setdefault("ingressclasses", []).append({"metadata": metadata})
     made = cluster.create(INGRESS, {"spec": {"defaultBackend": BACKEND}})
     assert made["spec"]["ingressClassName"] == "a"
