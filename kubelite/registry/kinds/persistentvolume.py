@@ -12,6 +12,7 @@ from kubelite.objects import quantity as quantities
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.csi import driver_name
 from kubelite.registry.kinds.podspec_scheduling import node_selector
 from kubelite.registry.printing import UNSET, age
 
@@ -45,7 +46,7 @@ _REQUIRED_OF_SOURCE = {
     "azureFile": ("secretName", "shareName"),
     "cephfs": ("monitors",),
     "cinder": ("volumeID",),
-    "csi": ("driver", "volumeHandle"),
+    "csi": ("volumeHandle",),
     "flexVolume": ("driver",),
     "gcePersistentDisk": ("pdName",),
     "glusterfs": ("endpoints", "path"),
@@ -56,6 +57,20 @@ _REQUIRED_OF_SOURCE = {
     "portworxVolume": ("volumeID",),
     "rbd": ("monitors", "image"),
     "vsphereVolume": ("volumePath",),
+}
+# Upstream doesn't look at the secret with which a volume is staged.
+_CSI_SECRETS = (
+    "controllerPublishSecretRef",
+    "controllerExpandSecretRef",
+    "nodePublishSecretRef",
+    "nodeExpandSecretRef",
+)
+_STABLE_LABELS = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
 }
 HOST_PATH_TYPES = (
     "",
@@ -188,6 +203,8 @@ def _source_errors(spec: Obj) -> list[FieldError]:
     errors = [forbidden_field(f"spec.{extra}", "may not specify more than 1 volume type") for extra in sources[1:]]
     name, source = sources[0], spec[sources[0]]
     path = str(source.get("path") or "")
+    if name == "csi":
+        errors += _csi_errors("spec.csi", source)
     errors += [required(f"spec.{name}.{field}") for field in _REQUIRED_OF_SOURCE.get(name, ()) if not source.get(field)]
     if name == "nfs" and not path.startswith("/"):
         errors.append(invalid_value("spec.nfs.path", path, "must be an absolute path"))
@@ -200,16 +217,52 @@ def _source_errors(spec: Obj) -> list[FieldError]:
     return errors
 
 
+def _csi_errors(path: str, source: Obj) -> list[FieldError]:
+    errors = driver_name(f"{path}.driver", source.get("driver") or "")
+    for field in _CSI_SECRETS:
+        if (secret := source.get(field)) is None:
+            continue
+        for part, rule in (("name", validation.dns_subdomain), ("namespace", validation.dns_label)):
+            at, value = f"{path}.{field}.{part}", secret.get(part) or ""
+            errors += validation.values(at, value, rule(value)) if value else [required(at)]
+    return errors
+
+
 def _change_errors(spec: Obj, old: Obj) -> list[FieldError]:
     errors = []
-    if {name: spec[name] for name in _sources(spec)} != {name: old[name] for name in _sources(old)}:
+    if _kept_source(spec, old) != {name: old[name] for name in _sources(old)}:
         text = "spec.persistentvolumesource is immutable after creation"
         errors.append(forbidden_field("spec.persistentvolumesource", text))
     # Upstream's paths of these two begin below the spec.
     errors += validation.unchanged("volumeMode", spec["volumeMode"], old.get("volumeMode"))
-    if old.get("nodeAffinity"):
-        errors += validation.unchanged("nodeAffinity", spec.get("nodeAffinity"), old["nodeAffinity"])
+    before, after = old.get("nodeAffinity"), spec.get("nodeAffinity")
+    if before is not None and not _same_but_for_stable_labels(after, before):
+        text = f"{validation.IMMUTABLE}, except for updating from beta label to GA"
+        errors.append(invalid_value("nodeAffinity", after, text))
     return errors
+
+
+def _kept_source(spec: Obj, old: Obj) -> Obj:
+    """The source in which no update may change anything; a secret to expand with may be named later, once."""
+    source = {name: spec[name] for name in _sources(spec)}
+    expand = "controllerExpandSecretRef"
+    if source.get("csi") and old.get("csi") and old["csi"].get(expand) is None:
+        source["csi"] = {field: value for field, value in source["csi"].items() if field != expand}
+    return source
+
+
+def _same_but_for_stable_labels(new: Any, old: Any) -> bool:
+    """Nothing and empty are the same; a label's key may change into the one that took its place."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        names = new.keys() | old.keys()
+        return all(
+            _same_but_for_stable_labels(new.get(name), old.get(name))
+            or (name == "key" and _STABLE_LABELS.get(old.get(name, "")) == new.get(name))
+            for name in names
+        )
+    if isinstance(new, list) and isinstance(old, list):
+        return len(new) == len(old) and all(map(_same_but_for_stable_labels, new, old))
+    return (new or None) == (old or None)
 
 
 def _initial_status(volume: Obj) -> Obj:

@@ -47,7 +47,7 @@ def default_claim(claim: Obj) -> None:
     spec["volumeMode"] = spec.get("volumeMode") or "Filesystem"
 
 
-def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
+def claim_spec_errors(path: str, spec: Obj, *, any_group: bool = False) -> list[FieldError]:
     """Also of the claim templates of a StatefulSet, at their own path."""
     modes = spec.get("accessModes") or []
     errors = [] if modes else [required(f"{path}.accessModes", "at least 1 access mode is required")]
@@ -60,23 +60,30 @@ def claim_spec_errors(path: str, spec: Obj) -> list[FieldError]:
         errors += storage_errors(f"{path}.resources[storage]", request)
     errors += class_name_errors(f"{path}.storageClassName", spec.get("storageClassName"))
     errors += volume_mode_errors(f"{path}.volumeMode", spec.get("volumeMode"))
-    return errors + _source_errors(path, spec)
+    return errors + _source_errors(path, spec, any_group=any_group)
 
 
-def _source_errors(path: str, spec: Obj) -> list[FieldError]:
+def _source_errors(path: str, spec: Obj, *, any_group: bool) -> list[FieldError]:
     errors: list[FieldError] = []
     for field in ("dataSource", "dataSourceRef"):
         source = spec.get(field)
         if source is None:
             continue
         errors += [required(f"{path}.{field}.{part}") for part in ("name", "kind") if not source.get(part)]
-        if not source.get("apiGroup") and source.get("kind") != "PersistentVolumeClaim":
+        group = source.get("apiGroup") or ""
+        if group and not any_group:
+            errors += validation.values(f"{path}.{field}.apiGroup", group, validation.dns_subdomain(group))
+        if not group and source.get("kind") != "PersistentVolumeClaim":
             text = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
             errors.append(invalid_value(f"{path}.{field}", source.get("kind", ""), text))
     old, new = spec.get("dataSource"), spec.get("dataSourceRef")
     if old and new and not new.get("namespace") and old != new:
         errors.append(invalid_value(path, old, "must match dataSourceRef"))
     return errors
+
+
+def _names_group(spec: Obj) -> bool:
+    return any((spec.get(field) or {}).get("apiGroup") for field in ("dataSource", "dataSourceRef"))
 
 
 def _requested(spec: Obj) -> str | None:
@@ -136,7 +143,8 @@ def _phase(claim: Obj) -> str:
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:
-    errors = claim_spec_errors("spec", new["spec"])
+    # What was made with an impossible group may stay as it is.
+    errors = claim_spec_errors("spec", new["spec"], any_group=old is not None and _names_group(old["spec"]))
     if old is None or errors:
         return errors
     if not _moves_class_from_annotation(new, old):

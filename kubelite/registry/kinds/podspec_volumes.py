@@ -159,7 +159,12 @@ def _ephemeral(path: str, source: Obj) -> Errors:
     template = source.get("volumeClaimTemplate")
     if template is None:
         return [required(f"{path}.volumeClaimTemplate")]
-    return claim_template(f"{path}.volumeClaimTemplate", template)
+    at = f"{path}.volumeClaimTemplate"
+    errors = claim_template(at, template)
+    for field, value in (template.get("metadata") or {}).items():
+        if field not in ("annotations", "labels") and value:
+            errors.append(forbidden_field(f"{at}.metadata.{field}", "cannot be set"))
+    return errors
 
 
 def claim_template(path: str, template: Obj) -> Errors:

@@ -185,6 +185,20 @@ VOLUMES = [
     (volumes({"name": "x", "ephemeral": {}}), [f"{V}.ephemeral.volumeClaimTemplate: Required value"]),
     (
         volumes(
+            {
+                "name": "x",
+                "ephemeral": {
+                    "volumeClaimTemplate": {
+                        "metadata": {"name": "n", "labels": {"a": "b"}, "creationTimestamp": None},
+                        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+                    }
+                },
+            }
+        ),
+        [f"{V}.ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set"],
+    ),
+    (
+        volumes(
             {"name": "x", "projected": {"sources": [{"secret": {"name": "s"}, "configMap": {"name": "c"}}]}},
         ),
         [f"{V}.projected.sources[0]: Forbidden: may not specify more than 1 volume type per source"],

@@ -135,7 +135,7 @@ def test_huge_pages_are_counted(quotas: Quotas) -> None:
     needs = {"requests": {"cpu": "100m", "hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "2Mi"}}
     quotas.pod("a", needs)
     assert quotas.used() == {"requests.hugepages-2Mi": "2Mi"}
-    with pytest.raises(StatusError, match="exceeded quota: quota, requested: requests.hugepages-2Mi=2Mi"):
+    with pytest.raises(StatusError, match=r"exceeded quota: quota, requested: requests\.hugepages-2Mi=2Mi"):
         quotas.pod("b", needs)
 
 

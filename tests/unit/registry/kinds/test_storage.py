@@ -6,6 +6,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry.kinds.persistentvolume import PERSISTENT_VOLUME
 from kubelite.registry.kinds.persistentvolumeclaim import PERSISTENT_VOLUME_CLAIM, claim_spec_errors
 from kubelite.registry.kinds.storageclass import STORAGE_CLASS
+from kubelite.registry.validation import dns_label, dns_subdomain
 from tests.unit.registry.kinds.conftest import NOW
 
 OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -123,6 +124,19 @@ def test_volume_knows_since_when_it_is_in_its_phase(status: Obj, since: str) -> 
             {"accessModes": ["ReadWriteOncePod", "ReadOnlyMany"]},
             ["spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"],
         ),
+        (
+            {"nfs": None, "csi": {"nodeStageSecretRef": {}, "nodePublishSecretRef": {"namespace": "a.b"}}},
+            [
+                "spec.csi.driver: Required value",
+                "spec.csi.nodePublishSecretRef.name: Required value",
+                f'spec.csi.nodePublishSecretRef.namespace: Invalid value: "a.b": {dns_label("a.b")[0]}',
+                "spec.csi.volumeHandle: Required value",
+            ],
+        ),
+        (
+            {"nfs": None, "csi": {"driver": "d" * 64, "volumeHandle": "h"}},
+            ["spec.csi.driver: Too long: may not be more than 63 bytes"],
+        ),
     ],
 )
 def test_wrong_volume_is_refused(cluster, refused, spec: Obj, messages: list[str]) -> None:
@@ -148,7 +162,43 @@ def test_volume_keeps_its_mode_and_the_nodes_that_it_once_named(cluster, refused
     )
     assert mode == 'volumeMode: Invalid value: "Block": field is immutable'
     (moved,) = refused(lambda: cluster.update(PERSISTENT_VOLUME, placed, lambda new: new["spec"].pop("nodeAffinity")))
-    assert moved == "nodeAffinity: Invalid value: null: field is immutable"
+    text = "field is immutable, except for updating from beta label to GA"
+    assert moved == f"nodeAffinity: Invalid value: null: {text}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed"),
+    [
+        ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone", True),
+        ("beta.kubernetes.io/arch", "kubernetes.io/arch", True),
+        ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone", False),
+        ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/region", False),
+        ("disk", "rack", False),
+    ],
+)
+def test_volumes_beta_labels_may_become_the_stable_ones(
+    cluster, refused, before: str, after: str, allowed: bool
+) -> None:
+    def near(key: str) -> Obj:
+        return {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": key, "operator": "Exists"}]}]}}
+
+    old = cluster.create(PERSISTENT_VOLUME, volume(nodeAffinity=near(before)))
+    write = lambda: cluster.update(PERSISTENT_VOLUME, old, lambda new: new["spec"].update(nodeAffinity=near(after)))  # noqa: E731
+    if allowed:
+        assert write()["spec"]["nodeAffinity"] == near(after)
+    else:
+        assert len(refused(write)) == 1
+
+
+def test_secret_to_expand_with_may_be_named_later_but_once(cluster, refused) -> None:
+    def naming(name: str):
+        return lambda new: new["spec"]["csi"].update(controllerExpandSecretRef={"name": name, "namespace": "n"})
+
+    old = cluster.create(PERSISTENT_VOLUME, volume(nfs=None, csi={"driver": "d", "volumeHandle": "h"}))
+    named = cluster.update(PERSISTENT_VOLUME, old, naming("s"))
+    assert named["spec"]["csi"]["controllerExpandSecretRef"]["name"] == "s"
+    text = "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation"
+    assert refused(lambda: cluster.update(PERSISTENT_VOLUME, named, naming("t"))) == [text]
 
 
 def test_volume_row_has_the_recorded_cells(cluster, now) -> None:
@@ -219,6 +269,13 @@ def test_claim_without_a_class_gets_the_newest_default(cluster, metadata: Obj, s
         (
             {"volumeMode": "Raw"},
             ['spec.volumeMode: Unsupported value: "Raw": supported values: "Block", "Filesystem"'],
+        ),
+        (
+            {"dataSourceRef": {"apiGroup": "a_b", "kind": "K", "name": "n"}},
+            [
+                f'spec.{field}.apiGroup: Invalid value: "a_b": {dns_subdomain("a_b")[0]}'
+                for field in ("dataSource", "dataSourceRef")
+            ],
         ),
     ],
 )
