@@ -67,7 +67,8 @@ def _is_being_replaced(view: View, found: Container | None) -> bool:
     if found.state == "created":
         return view.previous(found.name) is not None
     ended_by_us = found.state == "exited" and found.id in view.replaced | view.hooked
-    return ended_by_us and found.name not in view.waiting and restarts(view, found)
+    at_once = found.name not in view.waiting and (view.is_current(found) or not init_containers(view.pod))
+    return ended_by_us and at_once and restarts(view, found)
 
 
 def _is_over(pod: Obj) -> bool:

@@ -272,8 +272,8 @@ def _passed(view: View) -> int:
 
 def _current(view: View, name: str) -> Container | None:
     """The container's latest life in the present sandbox; in a new sandbox everything begins again."""
-    found, sandbox = view.latest(name), view.sandbox
-    return found if found is not None and sandbox is not None and found.sandbox_id == sandbox.id else None
+    found = view.latest(name)
+    return found if view.is_current(found) else None
 
 
 def _keep_running(draft: _Draft, spec: Obj, *, again: bool = False) -> None:

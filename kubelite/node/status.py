@@ -143,8 +143,7 @@ def _count(view: View, inits: list[Obj], regulars: list[Obj]) -> _Count:
 
 def _any_active(view: View) -> bool:
     """Whether there is a regular container in the present sandbox, so that its init containers are done."""
-    found = [view.latest(spec["name"]) for spec in regular_containers(view.pod)]
-    return any(one is not None and view.sandbox is not None and one.sandbox_id == view.sandbox.id for one in found)
+    return any(view.is_current(view.latest(spec["name"])) for spec in regular_containers(view.pod))
 
 
 def _any_started(regulars: list[Obj]) -> bool:

@@ -88,6 +88,10 @@ class View:
         found = self.containers.get(name, ())
         return found[1] if len(found) > 1 else None
 
+    def is_current(self, container: Container | None) -> bool:
+        """It was made in the present sandbox."""
+        return container is not None and self.sandbox is not None and container.sandbox_id == self.sandbox.id
+
     def health_of(self, container: Container | None) -> Health:
         return self.health.get(container.id, NO_HEALTH) if container else NO_HEALTH
 

@@ -369,6 +369,15 @@ def test_container_that_the_kubelet_replaces_is_not_told_to_have_ended() -> None
         assert "running" not in entry["state"]
 
 
+def test_container_that_was_ended_with_its_sandbox_is_told_to_have_ended_when_init_containers_come_first() -> None:
+    gone, ended = frozenset({"web-0"}), exited(code=137, sandbox_id="old")
+    for inits, told in (({}, "running"), ({"initContainers": [container("one")]}, "terminated")):
+        before = status_of(pod(**inits), exited("one", sandbox_id="old"), running(sandbox_id="old"))
+        of = pod(status=before, **inits)
+        (entry,) = status_of(of, running("one", 1), ended, replaced=gone)["containerStatuses"]
+        assert told in entry["state"]
+
+
 def test_container_that_ended_is_told_of_until_its_successor_runs() -> None:
     before = status_of(pod(), exited(code=1))
     made = running(attempt=1, state="created", started_at=None)
