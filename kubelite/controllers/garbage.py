@@ -31,6 +31,7 @@ class GarbageCollector(Controller):
         self._kinds = {(kind.group, kind.kind): kind for kind in kinds if kind.plural != "events"}
         self._places: dict[str, _Where] = {}  # of every object, by its uid
         self._dependents: dict[str, set[_Where]] = {}  # by the owner's uid
+        self._lost: dict[_Where, set[str]] = {}  # of dependents that still are: uids of owners seen to go
 
     def watches(self) -> Mapping[str, Mapper]:
         return {CUSTOM: self._changed} | {kind.plural: self._changed for kind in self._kinds.values()}
@@ -43,14 +44,10 @@ class GarbageCollector(Controller):
         for uid in after:
             self._dependents.setdefault(uid, set()).add(where)
         keys = []
-        if event.type != "DELETED":
-            self._places[meta.uid(event.object)] = where
+        if event.type == "DELETED":
+            keys += self._gone(where, event.object)
         else:
-            self._places.pop(meta.uid(event.object), None)
-            keys += [_key(dependent) for dependent in self._dependents.pop(meta.uid(event.object), ())]
-            keys += [
-                _key(owner) for ref in meta.owner_references(event.object) if (owner := self._owner(event.object, ref))
-            ]
+            self._places[meta.uid(event.object)] = where
         if after or (event.type != "DELETED" and _is_collecting(event.object)):
             keys.append(_key(where))
         # A dependent that was let go may have been the last one a foreground deletion waits for.
@@ -58,6 +55,16 @@ class GarbageCollector(Controller):
             if owner := self._owner(event.object, ref):
                 keys.append(_key(owner))
         return keys
+
+    def _gone(self, where: _Where, obj: Obj) -> list[Key]:
+        """Its dependents know, even when its kind goes with it and nobody can look it up any more; its owners wait."""
+        self._places.pop(meta.uid(obj), None)
+        self._lost.pop(where, None)
+        dependents = self._dependents.pop(meta.uid(obj), ())
+        for dependent in dependents:
+            self._lost.setdefault(dependent, set()).add(meta.uid(obj))
+        owners = [owner for ref in meta.owner_references(obj) if (owner := self._owner(obj, ref))]
+        return [_key(other) for other in (*dependents, *owners)]
 
     def _owner(self, dependent: Obj, ref: Obj) -> _Where | None:
         group, _, _ = ref["apiVersion"].rpartition("/")
@@ -93,10 +100,13 @@ class GarbageCollector(Controller):
     def _judge(self, plural: str, obj: Obj) -> None:
         """Delete an object none of whose owners remain; drop references to owners that are gone."""
         solid, gone, leaving = [], [], []
+        lost = self._lost.get(_where(plural, obj), ())
         for ref in meta.owner_references(obj):
             owner = self._owner(obj, ref)
             found = self.client.find(*owner) if owner else None
-            if owner is None:
+            if ref["uid"] in lost:
+                gone.append(ref)
+            elif owner is None:
                 solid.append(ref)
                 self._complain(obj, ref)
             elif found is None or meta.uid(found) != ref["uid"]:

@@ -61,6 +61,24 @@ def test_names_belong_to_who_came_first(registry: Registry, controllers: Control
     assert conditions(registry, other)["Established"][0] == "True"
 
 
+def test_what_a_definitions_objects_own_goes_too(registry: Registry, controllers: Controllers) -> None:
+    registry.create(PLURAL, definition())
+    keeper = registry.create("configmaps", {"metadata": {"name": "keeper", "namespace": "default"}})
+    controllers.settle()
+    one = make(registry, "one")
+    for name, owners in (("goes", [one]), ("stays", [one, keeper])):
+        references = [meta.owner_reference(owner, controller=False) for owner in owners]
+        metadata = {"name": name, "namespace": "default", "ownerReferences": references}
+        registry.create("configmaps", {"metadata": metadata})
+    controllers.settle()
+    registry.delete(PLURAL, None, RESOURCE)
+    controllers.settle()
+    assert not registry.custom
+    assert registry.find("configmaps", "default", "goes") is None
+    owners = meta.owner_references(registry.get("configmaps", "default", "stays"))
+    assert [owner["name"] for owner in owners] == ["keeper"]
+
+
 def test_a_definition_takes_its_objects_with_it(registry: Registry, controllers: Controllers) -> None:
     registry.create(PLURAL, definition())
     controllers.settle()
