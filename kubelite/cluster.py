@@ -24,6 +24,7 @@ from kubelite import bootstrap
 from kubelite.api.app import Api
 from kubelite.api.health import Check
 from kubelite.api.pods import Pods
+from kubelite.api.webhooks import WebhookCaller
 from kubelite.config import KUBERNETES_VERSION, Settings
 from kubelite.controllers.accounttokens import AccountTokens
 from kubelite.controllers.aggregation import RoleAggregation
@@ -128,6 +129,7 @@ class Cluster:
             addresses=Allocator(settings.pod_cidr),
         )
         self._usages = Usages(self._runtime, self._kubelet)
+        self._webhooks = WebhookCaller(self.registry)
 
     def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
         found = self.registry.get("serviceaccounts", namespace, account)
@@ -154,13 +156,16 @@ class Cluster:
             async with asyncio.TaskGroup() as tasks:
                 parts = [
                     tasks.create_task(self._kubelet.run(), name="kubelet"),
-                    tasks.create_task(Manager(self.registry, self.controllers()).run(), name="controllers"),
+                    tasks.create_task(
+                        Manager(self.registry, self.controllers(), self._webhooks).run(), name="controllers"
+                    ),
                 ]
                 self._apply_addons(image_id)
                 await stop.wait()
                 await self._end(*parts)
         finally:
             await runner.cleanup()
+            await self._webhooks.close()
             self._runtime.close()
             self._store.close()
 
@@ -259,7 +264,7 @@ class Cluster:
     async def _start_api(self) -> web.AppRunner:
         streams = NodeStreams(self._client, self._kubelet)
         pods = Pods(self.registry, streams)
-        api = Api(self.registry, self._tokens, pods, self._usages, self._readiness(), self._address)
+        api = Api(self.registry, self._tokens, pods, self._usages, self._readiness(), self._address, self._webhooks)
         runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await self._listen(runner, "127.0.0.1")

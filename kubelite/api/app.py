@@ -14,6 +14,7 @@ from kubelite import errors
 from kubelite.api import discovery
 from kubelite.api.answer import Answer, send, send_error, warn
 from kubelite.api.authn import USER, Authenticator
+from kubelite.api.connect import connecting
 from kubelite.api.discovery import Discovery
 from kubelite.api.flowcontrol import Flows
 from kubelite.api.health import PATHS as HEALTH
@@ -35,6 +36,7 @@ from kubelite.api.watch import Watches
 from kubelite.objects.usage import Meter
 from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
+from kubelite.registry.webhook_review import Caller, Pending, Review, reviewed
 from kubelite.tokens import TokenAuthority
 
 log = logging.getLogger(__name__)
@@ -90,8 +92,10 @@ class Api:
         usages: Meter,
         ready: Mapping[str, Check],
         address: str,
+        webhooks: Caller,
     ) -> None:
         self._registry = registry
+        self._webhooks = webhooks
         self._authenticator = Authenticator(registry, tokens)
         self._built = Served(registry.kinds)
         self._reviews = Reviews(self._authenticator)
@@ -178,11 +182,27 @@ class Api:
             raise errors.method_not_allowed()
         if target.subresource != "proxy":
             check_timeout(request.query)
-        answer = handler(request, target)
+        answer = self._reviewed(handler, request, target) if self._registry.webhooks.any else handler(request, target)
         response = await self._telemetry.counted(request.method, target, answer, watching=watching)
         if target.kind.deprecation:
             warn(response, target.kind.deprecation)
         return response
+
+    async def _reviewed(self, handler: Verb, request: web.Request, target: Target) -> web.StreamResponse:
+        """Handled anew whenever webhooks have answered what it took them to know."""
+        review = Review(request[USER].info)
+        while True:
+            try:
+                with reviewed(review):
+                    if connection := connecting(request, target):
+                        self._registry.webhooks.review(connection)
+                    response = await handler(request, target)
+            except Pending as pending:
+                await review.settle(pending, self._webhooks)
+            else:
+                for text in dict.fromkeys(review.warnings):
+                    warn(response, text)
+                return response
 
     def _target(self, request: web.Request) -> tuple[Target, bool]:
         path = request.path

@@ -19,9 +19,13 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.field_managers import Writer
 from kubelite.registry.registry import Registry
+from kubelite.registry.webhook_review import reviewed
+from kubelite.registry.webhook_rules import Attributes, Operation
 from kubelite.schema import decode
 from kubelite.schema.strict import accept
 
+Shape = tuple[str, str, str]  # group, version, kind
+_SCALE: Shape = ("autoscaling", "v1", "Scale")
 _CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
@@ -89,11 +93,30 @@ class Subresources:
             wrong = errors.invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
             raise errors.invalid("Scale", target.name, [wrong], "autoscaling")
         old, paths = self._object(target), target.kind.scale
+        new = self._admitted(target, "UPDATE", new, _SCALE, wanted.dry_run, old=self._scale(target, old))
         scaled = scale.applied_to_custom(target.kind.encode(old), new, paths) if paths else scale.applied(old, new)
-        updated = self._registry.replace(
-            target.kind, old, scaled, writer=Writer(wanted.manager, "scale"), dry_run=wanted.dry_run
-        )
+        with reviewed(None):
+            updated = self._registry.replace(
+                target.kind, old, scaled, writer=Writer(wanted.manager, "scale"), dry_run=wanted.dry_run
+            )
         return self._shown(request, target, updated)
+
+    def _admitted(
+        self, target: Target, operation: Operation, new: Obj, shape: Shape, dry_run: bool, old: Obj | None = None
+    ) -> Obj:
+        """What webhooks make of an object of this shape that is sent to a subresource."""
+        asked = Attributes(
+            target.kind,
+            operation,
+            target.namespace or "",
+            target.name,
+            new,
+            old,
+            target.subresource,
+            shape,
+            dry_run=dry_run,
+        )
+        return self._registry.webhooks.review(asked) or new
 
     async def create_binding(self, request: web.Request, target: Target) -> web.StreamResponse:
         dry_run = write_options(request, "CreateOptions").dry_run
@@ -101,6 +124,7 @@ class Subresources:
         wanted = decoded.object.get("target") or {}
         if wanted.get("kind") not in (None, "", "Node") or not wanted.get("name"):
             raise errors.invalid("Binding", target.name, [errors.required("target.name")])
+        self._admitted(target, "CREATE", decoded.object, ("", "v1", "Binding"), dry_run)
         self._registry.bind(self._object(target), wanted["name"], dry_run=dry_run)
         return send(request, Answer(_CREATED, 201))
 
@@ -112,17 +136,19 @@ class Subresources:
         preconditions = options.get("preconditions") or {}
         dry_run = write_options(request, "CreateOptions").dry_run or "All" in (options.get("dryRun") or ())
         eviction.check_request(decoded.object, pod)
-        eviction.spend_budget(self._registry, pod, dry_run=dry_run)
-        if not dry_run:
-            self._mark_disrupted(pod)
-            stored = self._registry.stored(target.kind, target.namespace, target.name)
-        self._registry.delete_stored(
-            target.kind,
-            stored,
-            uid=preconditions.get("uid"),
-            grace=options.get("gracePeriodSeconds"),
-            dry_run=dry_run,
-        )
+        self._admitted(target, "CREATE", decoded.object, ("policy", "v1", "Eviction"), dry_run)
+        with reviewed(None):
+            eviction.spend_budget(self._registry, pod, dry_run=dry_run)
+            if not dry_run:
+                self._mark_disrupted(pod)
+                stored = self._registry.stored(target.kind, target.namespace, target.name)
+            self._registry.delete_stored(
+                target.kind,
+                stored,
+                uid=preconditions.get("uid"),
+                grace=options.get("gracePeriodSeconds"),
+                dry_run=dry_run,
+            )
         return send(request, Answer(_CREATED, 201))
 
     def _mark_disrupted(self, pod: Obj) -> None:

@@ -17,6 +17,7 @@ from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import CUSTOM, Client, Event, Recorder
+from kubelite.registry.webhook_review import Caller, Pending, Review, reviewed
 
 Key = tuple[str | None, str]  # namespace, name
 Mapper = Callable[[Event], Iterable[Key]]
@@ -134,10 +135,11 @@ class WorkQueue:
 
 
 class Manager:
-    """Runs controllers: one watch for all of them, one queue and one worker each."""
+    """Runs controllers: one watch for all of them, one queue and one worker each; `caller` asks admission webhooks."""
 
-    def __init__(self, client: Client, controllers: Sequence[Controller]) -> None:
+    def __init__(self, client: Client, controllers: Sequence[Controller], caller: Caller | None = None) -> None:
         self._client = client
+        self._caller = caller
         self._controllers = controllers
         self._queues = {controller.name: WorkQueue() for controller in controllers}
 
@@ -154,7 +156,7 @@ class Manager:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for controller in self._controllers:
-                    tasks.create_task(self._work(controller), name=controller.name)
+                    tasks.create_task(self._work(controller, tasks), name=controller.name)
                 async for event in events:
                     for mapper, queue in routes[event.plural if event.plural in routes else CUSTOM]:
                         for key in mapper(event):
@@ -163,13 +165,22 @@ class Manager:
             for queue in self._queues.values():
                 queue.close()
 
-    async def _work(self, controller: Controller) -> None:
-        queue = self._queues[controller.name]
+    async def _work(self, controller: Controller, tasks: asyncio.TaskGroup) -> None:
+        queue, user = self._queues[controller.name], _account(controller)
+        reviews: dict[Key, Review] = {}  # of what waits for webhooks
         while True:
             key = await queue.get()
+            review = reviews.pop(key, None) or Review(user, of_client=False)
+            if review.waiting:
+                reviews[key] = review
+                continue  # it comes back with the answers
             try:
-                result = controller.reconcile(key)
-                again = await result if inspect.isawaitable(result) else result
+                with reviewed(review if self._caller else None):
+                    result = controller.reconcile(key)
+                    again = await result if inspect.isawaitable(result) else result
+            except Pending as pending:
+                reviews[key], review.waiting = review, True
+                tasks.create_task(self._settle(review, pending, queue, key))
             except Exception as error:
                 self._log_failure(controller, key, error, queue.failed(key))
             else:
@@ -178,6 +189,11 @@ class Manager:
                     queue.add_after(key, again)
             await asyncio.sleep(0)
 
+    async def _settle(self, review: Review, pending: Pending, queue: WorkQueue, key: Key) -> None:
+        if self._caller is not None:
+            await review.settle(pending, self._caller)
+        queue.add(key)
+
     @staticmethod
     def _log_failure(controller: Controller, key: Key, error: Exception, delay: float) -> None:
         where = "/".join(part for part in key if part)
@@ -185,3 +201,9 @@ class Manager:
             log.info("%s: %s: %s; again in %.3f s", controller.name, where, error, delay)
         else:
             log.error("%s: %s failed; again in %.3f s", controller.name, where, delay, exc_info=error)
+
+
+def _account(controller: Controller) -> Mapping[str, object]:
+    """As whom webhooks see it."""
+    groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
+    return {"username": f"system:serviceaccount:kube-system:{controller.name}", "groups": groups}

@@ -12,6 +12,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.client import Client
 from kubelite.registry.event_correlation import Correlator, Observed, Said
+from kubelite.registry.webhook_review import reviewed
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,14 @@ class EventRecorder:
         if not observed.wanted:
             return
         try:
-            if observed.count == 1 or not self._count_up(about, observed, now):
-                self._create(about, observed, now)
+            with reviewed(None):
+                self._record(about, observed, now)
         except StatusError as error:
             log.debug("event %s on %s not recorded: %s", reason, name, error)
+
+    def _record(self, about: Obj, observed: Observed, now: datetime) -> None:
+        if observed.count == 1 or not self._count_up(about, observed, now):
+            self._create(about, observed, now)
 
     def _count_up(self, about: Obj, observed: Observed, now: datetime) -> bool:
         old = self._client.find("events", meta.namespace(about) or "default", observed.name)

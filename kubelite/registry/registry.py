@@ -1,13 +1,15 @@
 """The registry: every read and write of objects, for the HTTP edge and for everything in the process alike.
 
 It is the in-process `Client` (see `client.py`). A write runs default -> prepare -> admit -> validate -> store, all
-synchronous, so nothing else happens in between and a refused write leaves no trace.
+synchronous, so nothing else happens in between and a refused write leaves no trace. Where webhooks have a say, it ends
+with `Pending` until their answers are there (see `webhook_review`).
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +20,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.patch_merge import merge_patch
 from kubelite.objects.selectors import EVERYTHING, Selector
-from kubelite.registry import admission, custom, field_managers, preconditions, strategy, validation
+from kubelite.registry import admission, custom, field_managers, preconditions, strategy, validation, webhooks
 from kubelite.registry.changes import AllBut, Applied, Deleted, EventStream
 from kubelite.registry.client import CUSTOM
 from kubelite.registry.field_managers import Writer
@@ -26,6 +28,9 @@ from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
 from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.strategy import Propagation
+from kubelite.registry.webhook_review import Birth, current, reviewed
+from kubelite.registry.webhook_rules import Attributes
+from kubelite.registry.webhooks import Webhooks
 from kubelite.store import Store, Stored
 
 _DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.resource
@@ -52,6 +57,7 @@ class Registry:
         for kind in self.built_in:
             self._by_plural.setdefault(kind.plural, kind)
         self._serve_definitions()
+        self.webhooks = Webhooks(self, lambda of: [kind for kind in self.kinds if kind.resource == of.resource])
 
     def _serve_definitions(self) -> None:
         """`kinds` becomes another tuple whenever what is served changes."""
@@ -110,11 +116,12 @@ class Registry:
         obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
         preconditions.unversioned(metadata)
-        self._place(kind, namespace, metadata)
+        given, birth = metadata.get("name") or "", self._birth()
+        self._place(kind, namespace, metadata, birth.suffix)
         kind.default(obj)
-        strategy.stamp_created(kind, obj, self._new_uid(), self.now())
+        strategy.stamp_created(kind, obj, birth.uid, birth.now)
         if writer is not None:
-            managed = field_managers.created(kind, obj, writer, self.now())
+            managed = field_managers.created(kind, obj, writer, birth.now)
         if managed:
             metadata["managedFields"] = list(managed)
         kind.prepare(obj, None)
@@ -123,11 +130,42 @@ class Registry:
         there = self.store.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
         preconditions.absent(kind, there.object if there else None)
         kind.admit(obj, None, self)
+        asked = webhooks.attributes(kind, "CREATE", obj, None, name=given, dry_run=dry_run, manager=writer)
+        obj = self._mutated(asked, obj, None)
         self._validate(kind, obj, None)
+        self.webhooks.validate(replace(asked, new=obj))
         admission.check(kind, obj, None, self, self.now())
         return obj if dry_run else self._put(kind, obj)
 
-    def _place(self, kind: Kind, namespace: str | None, metadata: Obj) -> None:
+    def _birth(self) -> Birth:
+        """The same in every attempt of one write."""
+        review = current()
+        if review is None or not self.webhooks.any:
+            return Birth(self.now(), self._new_uid(), strategy.generated_suffix())
+        review.birth = review.birth or Birth(self.now(), self._new_uid(), strategy.generated_suffix())
+        return review.birth
+
+    def _mutated(self, asked: Attributes, obj: Obj, old: Obj | None) -> Obj:
+        """`obj` as webhooks want it, with all that the server itself adds once more."""
+        if not self.webhooks.asked:
+            return obj
+        shown = webhooks.unborn(obj, asked.name) if old is None else obj
+        new = self.webhooks.mutated(replace(asked, new=shown))
+        if new is None or new == shown:
+            return obj
+        kind = asked.kind
+        if old is None:
+            strategy.restamp(kind, new, obj)
+        else:
+            strategy.carry_over(kind, new, old)
+        kind.default(new)
+        kind.prepare(new, old)
+        if old is not None:
+            strategy.bump_generation(kind, new, old)
+        kind.admit(new, old, self)
+        return new
+
+    def _place(self, kind: Kind, namespace: str | None, metadata: Obj, suffix: str) -> None:
         """Its namespace, and its name if it is to be generated: one that is free."""
         metadata["namespace"] = preconditions.namespace_of(kind, namespace, metadata)
         if metadata["namespace"] is None:
@@ -135,9 +173,9 @@ class Registry:
         base = metadata.get("generateName")
         if metadata.get("name") or not base:
             return
-        metadata["name"] = strategy.generated_name(base)
+        metadata["name"] = strategy.generated_name(base, suffix)
         while self.store.get(kind.resource, metadata.get("namespace", ""), metadata["name"]):
-            metadata["name"] = strategy.generated_name(base)
+            metadata["name"] = strategy.generated_name(base, strategy.generated_suffix())
 
     def _validate(self, kind: Kind, new: Obj, old: Obj | None, subresource: str = "") -> None:
         rules = kind.subresource_rules.get(subresource)
@@ -151,9 +189,16 @@ class Registry:
 
     def _put(self, kind: Kind, obj: Obj) -> Obj:
         stored = self.store.put(kind.resource, meta.namespace(obj) or "", meta.name(obj), obj).object
+        self._written(kind)
+        return stored
+
+    def _written(self, kind: Kind) -> None:
         if kind.resource == _DEFINITIONS:
             self._serve_definitions()
-        return stored
+        elif kind.resource in webhooks.RESOURCES:
+            self.webhooks.refresh()
+        if review := current():
+            review.written()
 
     # update
 
@@ -181,15 +226,18 @@ class Registry:
     ) -> Obj:
         """Put `new` (which becomes the registry's) in `old`'s place; `managed` are its managedFields, if known.
 
-        Without a `writer` it is the control plane itself.
+        Without a `writer` it is the control plane itself, whose writes of a status no webhook is asked about.
         """
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
         preconditions.of_update(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
+        asked = webhooks.attributes(
+            kind, "UPDATE", new, old, name=meta.name(old), subresource=subresource, dry_run=dry_run, manager=writer
+        )
         if subresource == "status" or subresource in kind.status_writes:
-            new = self._of_status(kind, old, new, subresource)
+            new = self._of_status(asked, old, new)
         else:
-            new = self._of_object(kind, old, new, subresource)
+            new = self._of_object(asked, old, new)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if managed:
             new["metadata"]["managedFields"] = list(managed)
@@ -199,17 +247,25 @@ class Registry:
             )
         return new if dry_run else self._write(kind, new, old)
 
-    def _of_status(self, kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
+    def _of_status(self, asked: Attributes, old: Obj, new: Obj) -> Obj:
+        kind, subresource = asked.kind, asked.subresource
         new = strategy.carry_over_for_status(kind, new, old)
+        asks = (review := current()) is not None and review.of_client
+        if asks:
+            changed = self.webhooks.mutated(replace(asked, new=new))
+            new = strategy.carry_over_for_status(kind, changed or new, old)
         if write := kind.status_writes.get(subresource):
             new["status"] = write(new["status"], old.get("status") or {}, self.now())
         wrong = validation.metadata_of_status(new, old)
         if rules := kind.subresource_rules.get(subresource):
             wrong = [*wrong, *rules(new, old)]
         self._refuse(kind, new, wrong)
+        if asks:
+            self.webhooks.validate(replace(asked, new=new))
         return new
 
-    def _of_object(self, kind: Kind, old: Obj, new: Obj, subresource: str) -> Obj:
+    def _of_object(self, asked: Attributes, old: Obj, new: Obj) -> Obj:
+        kind, subresource = asked.kind, asked.subresource
         if subresource == "ephemeralcontainers":
             new = meta.copy(strategy.with_ephemeral_containers(new, old))
         strategy.carry_over(kind, new, old)
@@ -218,7 +274,10 @@ class Registry:
             kind.prepare(new, old)
         strategy.bump_generation(kind, new, old)
         kind.admit(new, old, self)
+        if subresource != "finalize":
+            new = self._mutated(replace(asked, new=new), new, old)
         self._validate(kind, new, old, subresource)
+        self.webhooks.validate(replace(asked, new=new))
         admission.check(kind, new, old, self, self.now())
         return new
 
@@ -298,6 +357,7 @@ class Registry:
         if kind.plural == "namespaces" and stored.name in PROTECTED_NAMESPACES:
             raise errors.forbidden("namespaces", stored.name, "this namespace may not be deleted")
         preconditions.of_deletion(kind, old, uid, resource_version)
+        self.webhooks.review(webhooks.attributes(kind, "DELETE", None, old, name=stored.name, dry_run=dry_run))
         period = strategy.grace_period(kind, old, grace)
         if propagation is None and kind.orphans_by_default and not strategy.has_propagation(old):
             propagation = "Orphan"
@@ -315,12 +375,16 @@ class Registry:
 
     def _remove(self, kind: Kind, obj: Obj) -> Obj:
         last = self.store.delete(kind.resource, meta.namespace(obj) or "", meta.name(obj)).object
-        if kind.resource == _DEFINITIONS:
-            self._serve_definitions()
+        self._written(kind)
         return last
 
     def delete_many(self, kind: Kind, chosen: Collection[Stored], **options: Any) -> None:
-        """`options` are those of `delete_stored`; the first object that they refuse ends it."""
-        for stored in chosen:
-            if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
-                self.delete_stored(kind, stored, **options)
+        """`options` are those of `delete_stored`; the first object that they refuse ends it.
+
+        Webhooks are asked about all of them before the first one goes.
+        """
+        self.webhooks.review_all(webhooks.attributes(kind, "DELETE", None, one.object, name=one.name) for one in chosen)
+        with reviewed(None):
+            for stored in chosen:
+                if self.store.get(kind.resource, stored.namespace, stored.name) is not None:
+                    self.delete_stored(kind, stored, **options)

@@ -26,9 +26,14 @@ _SERVER_ONLY = ("generation", "selfLink")
 _OUTSIDE_SPEC = ("apiVersion", "kind", "metadata", "status")
 
 
-def generated_name(base: str) -> str:
-    """`generateName` plus five characters that can't spell a word."""
-    return base[:MAX_GENERATED_BASE] + "".join(secrets.choice(SAFE_ALPHABET) for _ in range(5))
+def generated_suffix() -> str:
+    """Five characters that can't spell a word."""
+    return "".join(secrets.choice(SAFE_ALPHABET) for _ in range(5))
+
+
+def generated_name(base: str, suffix: str) -> str:
+    """`generateName` and what makes it a name of its own."""
+    return base[:MAX_GENERATED_BASE] + suffix
 
 
 def counts_generations(kind: Kind) -> bool:
@@ -49,6 +54,18 @@ def stamp_created(kind: Kind, obj: Obj, uid: str, now: datetime) -> None:
         metadata["generation"] = 1
     if "status" in kind.subresources:
         obj["status"] = kind.initial_status(obj) or {}
+
+
+def restamp(kind: Kind, new: Obj, stamped: Obj) -> None:
+    """`new` is `stamped` with changes from outside: what makes it an object of its own is the server's alone."""
+    metadata, before = new["metadata"], stamped["metadata"]
+    metadata["name"] = metadata.get("name") or before["name"]
+    for key in ("uid", "creationTimestamp", "generation", "managedFields"):
+        metadata.pop(key, None)
+        if key in before:
+            metadata[key] = before[key]
+    if "status" in kind.subresources:
+        new["status"] = stamped["status"]
 
 
 def carry_over(kind: Kind, new: Obj, old: Obj) -> None:

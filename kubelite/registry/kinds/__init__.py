@@ -47,6 +47,10 @@ from kubelite.registry.kinds.service import SERVICE
 from kubelite.registry.kinds.serviceaccount import SERVICE_ACCOUNT
 from kubelite.registry.kinds.statefulset import STATEFUL_SET
 from kubelite.registry.kinds.storageclass import STORAGE_CLASS
+from kubelite.registry.kinds.webhookconfiguration import (
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
+)
 
 __all__ = ["KINDS", "PROTECTED_NAMESPACES", "by_kind", "by_plural"]
 
@@ -67,6 +71,8 @@ KINDS: tuple[Kind, ...] = (
     SECRET,
     SERVICE_ACCOUNT,
     SERVICE,
+    MUTATING_WEBHOOK_CONFIGURATION,
+    VALIDATING_WEBHOOK_CONFIGURATION,
     CUSTOM_RESOURCE_DEFINITION,
     API_SERVICE,
     CONTROLLER_REVISION,

@@ -14,6 +14,7 @@ from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
 from tests.unit.api.caller import Caller, FakeStreams
 from tests.unit.api.measured import Measured
+from tests.unit.webhooks import Hooks
 
 
 @pytest.fixture
@@ -22,14 +23,19 @@ def streams() -> FakeStreams:
 
 
 @pytest.fixture
+def hooks() -> Hooks:
+    return Hooks()
+
+
+@pytest.fixture
 def tokens(registry: Registry) -> TokenAuthority:
     return TokenAuthority(ec.generate_private_key(ec.SECP256R1()))
 
 
 @pytest.fixture
-async def call(registry: Registry, tokens: TokenAuthority, streams: FakeStreams) -> AsyncIterator[Caller]:
+async def call(registry: Registry, tokens: TokenAuthority, streams: FakeStreams, hooks: Hooks) -> AsyncIterator[Caller]:
     ready = {"ping": lambda: None}
-    api = Api(registry, tokens, Pods(registry, streams), Measured(), ready, "127.0.0.1:6443")
+    api = Api(registry, tokens, Pods(registry, streams), Measured(), ready, "127.0.0.1:6443", hooks)
     token = tokens.issue(registry.get("serviceaccounts", "default", "default"))
     server = TestServer(api.application())
     async with TestClient(server) as client:

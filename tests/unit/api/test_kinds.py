@@ -19,6 +19,8 @@ NOW = "2026-01-02T03:04:05.000000Z"
 
 # The least that each kind takes.
 BODIES: dict[str, dict[str, Any]] = {
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": {},
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": {},
     "configmaps": {},
     "controllerrevisions.apps": {"revision": 1, "data": {"x": 1}},
     "clusterrolebindings.rbac.authorization.k8s.io": {"roleRef": ROLE_REF},

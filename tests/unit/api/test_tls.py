@@ -17,6 +17,7 @@ from kubelite.registry.registry import Registry
 from kubelite.tokens import TokenAuthority
 from tests.unit.api.caller import FakeStreams
 from tests.unit.api.measured import Measured
+from tests.unit.webhooks import Hooks
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 async def address(authority: Authority, registry: Registry, tokens: TokenAuthority) -> AsyncIterator[str]:
-    api = Api(registry, tokens, Pods(registry, FakeStreams()), Measured(), {}, "127.0.0.1:6443")
+    api = Api(registry, tokens, Pods(registry, FakeStreams()), Measured(), {}, "127.0.0.1:6443", Hooks())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.server_certificate(["127.0.0.1"]))
     context.load_verify_locations(authority.ca_file)

@@ -24,6 +24,7 @@ from kubelite.registry.registry import Registry
 from kubelite.store import Store
 from kubelite.tokens import TokenAuthority
 from tests.unit.api.measured import Measured
+from tests.unit.webhooks import Hooks
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ async def _serve(settings: Settings, ready: threading.Event, stop: threading.Eve
     for plural, obj in initial_objects(settings):
         registry.create(plural, obj)
     pods = Pods(registry, cast(PodStreams, None))
-    api = Api(registry, TokenAuthority(authority.service_account_key()), pods, Measured(), {}, "127.0.0.1")
+    api = Api(registry, TokenAuthority(authority.service_account_key()), pods, Measured(), {}, "127.0.0.1", Hooks())
     runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_tls(authority))

@@ -1,0 +1,167 @@
+"""Calls to admission webhooks over HTTPS: an AdmissionReview there, its response back.
+
+After apiserver's `util/webhook` (whom to call, and as whom that one has to show itself) and
+`admission/plugin/webhook/request` (what is a response). A Service is called at one of its ready endpoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import random
+import ssl
+import uuid
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from kubelite.api.proxied import port_name, targets
+from kubelite.errors import StatusError
+from kubelite.objects.meta import Obj
+from kubelite.registry.kind import Reader
+from kubelite.registry.kinds.webhookconfiguration import REVIEW_VERSIONS
+from kubelite.registry.webhook_review import Answer, Call
+
+_GROUP = "admission.k8s.io"
+_JSON_PATCH = "JSONPatch"
+_MOST = 3 * 1024 * 1024  # bytes of a response
+
+
+class _NoResponse(Exception):
+    """What came back isn't an answer to the question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`url` is what messages name and the server is asked for; `address` is where it is reached, if not by that name."""
+
+    url: str
+    host: str
+    address: str = ""
+
+
+class WebhookCaller:
+    """Asks webhooks; the session lives as long as the process."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, call: Call) -> Answer:
+        spec, identity = call.webhook.spec, str(uuid.uuid4())
+        version = next(one for one in spec["admissionReviewVersions"] if one in REVIEW_VERSIONS)
+        review = {
+            "kind": "AdmissionReview",
+            "apiVersion": f"{_GROUP}/{version}",
+            "request": {"uid": identity} | call.request,
+        }
+        try:
+            content = await self._post(spec["clientConfig"], review, spec["timeoutSeconds"])
+        except (OSError, aiohttp.ClientError, StatusError, _NoResponse) as error:
+            return Answer(fault=f"failed to call webhook: {error}")
+        try:
+            return Answer(_verified(content, identity, version, call.mutating))
+        except _NoResponse as error:
+            return Answer(fault=f"received invalid webhook response: {error}")
+
+    async def _post(self, client: Obj, review: Obj, seconds: int) -> bytes:
+        to = destination(self._reader, client)
+        url = f"{to.url}?timeout={seconds}s"
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        headers = {"Content-Type": "application/json", "Host": to.host}
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._session.post(
+                    url.replace(f"https://{to.host}", f"https://{to.address}", 1) if to.address else url,
+                    data=msgspec.json.encode(review),
+                    headers=headers,
+                    ssl=_trust(client.get("caBundle") or ""),
+                    server_hostname=to.host.rpartition(":")[0] if to.address else None,
+                    allow_redirects=False,
+                ) as response,
+            ):
+                content = await response.content.read(_MOST)
+                if not 200 <= response.status < 300:
+                    raise _NoResponse(f'the server answered {response.status} to Post "{url}": {content[:1024]!r}')
+                return content
+        except TimeoutError:
+            raise _NoResponse(f'Post "{url}": context deadline exceeded') from None
+        except (OSError, aiohttp.ClientError) as error:
+            raise _NoResponse(f'Post "{url}": {error}') from error
+
+
+def destination(reader: Reader, client: Obj) -> Destination:
+    """Where a webhook's clientConfig leads; StatusError when its Service has no ready endpoint."""
+    if client.get("url"):
+        url = str(client["url"])
+        return Destination(url, url.split("/")[2])
+    wanted = client["service"]
+    namespace, name = wanted["namespace"], wanted["name"]
+    service = reader.find("services", namespace, name)
+    if service is None:
+        raise _NoResponse(f'service "{name}" not found')
+    host = f"{name}.{namespace}.svc:{wanted['port']}"
+    path = "/" + (wanted.get("path") or "").lstrip("/")
+    if service["spec"].get("type") == "ExternalName":
+        return Destination(f"https://{host}{path}", host, f"{service['spec']['externalName']}:{wanted['port']}")
+    endpoints = reader.find("endpoints", namespace, name) or {}
+    found = targets({"subsets": endpoints.get("subsets") or ()}, port_name(service, wanted["port"]))
+    if not found:
+        raise _NoResponse(f'no endpoints available for service "{name}"')
+    address, port = random.choice(found)
+    return Destination(f"https://{host}{path}", host, f"{address}:{port}")
+
+
+@lru_cache(maxsize=64)
+def _trust(bundle: str) -> ssl.SSLContext:
+    """Of the certificates in `bundle` (base64 of PEM), or of those that the machine trusts."""
+    try:
+        context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None)
+    except (ValueError, binascii.Error, ssl.SSLError) as error:
+        raise _NoResponse(f"unable to load root certificates: {error}") from error
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Go's rules: no key identifiers needed
+    return context
+
+
+def _verified(content: bytes, identity: str, version: str, mutating: bool) -> Obj:
+    """The response in `content`, its patch decoded."""
+    try:
+        review: Any = msgspec.json.decode(content)
+    except msgspec.DecodeError as error:
+        raise _NoResponse(str(error)) from error
+    response = review.get("response") if isinstance(review, dict) else None
+    if not isinstance(response, dict):
+        raise _NoResponse("webhook response was absent")
+    if version == "v1":
+        _check_v1(review, response, identity)
+    if not mutating or not response.get("patch"):
+        return {**response, "patch": []}
+    kind = response.get("patchType")
+    if kind != _JSON_PATCH and version == "v1":
+        raise _NoResponse(f"invalid response.patchType: {kind!r}")
+    try:
+        return {**response, "patch": msgspec.json.decode(base64.b64decode(response["patch"]))}
+    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        raise _NoResponse(f"received undecodable patch in webhook response: {error}") from error
+
+
+def _check_v1(review: Obj, response: Obj, identity: str) -> None:
+    if response.get("uid") != identity:
+        raise _NoResponse(f'expected response.uid="{identity}", got "{response.get("uid", "")}"')
+    found = f"{review.get('apiVersion', '')}, Kind={review.get('kind', '')}"
+    if found != f"{_GROUP}/v1, Kind=AdmissionReview":
+        raise _NoResponse(f"expected webhook response of {_GROUP}/v1, Kind=AdmissionReview, got {found}")
+    if response.get("patch") and not response.get("patchType"):
+        raise _NoResponse("webhook returned response.patch but not response.patchType")
+    if response.get("patchType") and not response.get("patch"):
+        raise _NoResponse("webhook returned response.patchType but not response.patch")
