@@ -60,7 +60,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     context.load_cert_chain(*authority.server_certificate([HOST, "127.0.0.1"]))
     app = web.Application()
     app.router.add_post("/{tail:.*}", found.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     found.port = runner.addresses[0][1]
