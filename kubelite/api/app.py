@@ -182,15 +182,19 @@ class Api:
             raise errors.method_not_allowed()
         if target.subresource != "proxy":
             check_timeout(request.query)
-        answer = self._reviewed(handler, request, target) if self._registry.webhooks.any else handler(request, target)
+        answer = self._reviewed(handler, request, target) if self._asks(target) else handler(request, target)
         response = await self._telemetry.counted(request.method, target, answer, watching=watching)
         if target.kind.deprecation:
             warn(response, target.kind.deprecation)
         return response
 
+    def _asks(self, target: Target) -> bool:
+        """Whether webhooks may have to be called."""
+        return self._registry.webhooks.any or target.kind.require is not None
+
     async def _reviewed(self, handler: Verb, request: web.Request, target: Target) -> web.StreamResponse:
         """Handled anew whenever webhooks have answered what it took them to know."""
-        review = Review(request[USER].info)
+        review = Review(request[USER].info, self._webhooks)
         while True:
             try:
                 with reviewed(review):
@@ -198,7 +202,7 @@ class Api:
                         self._registry.webhooks.review(connection)
                     response = await handler(request, target)
             except Pending as pending:
-                await review.settle(pending, self._webhooks)
+                await review.settle(pending)
             else:
                 for text in dict.fromkeys(review.warnings):
                     warn(response, text)

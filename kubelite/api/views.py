@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,14 @@ def include_of(query: Mapping[str, str]) -> Include:
         raise errors.bad_request(f"unrecognized includeObject value: {query['includeObject']!r}") from None
 
 
+def in_version(kind: Kind, objects: Sequence[Obj]) -> Sequence[Obj]:
+    """All of them converted with one call, where a webhook does that. May raise Pending."""
+    if kind.require is None:
+        return objects
+    kind.require(objects)
+    return [kind.encode(one) for one in objects]
+
+
 @dataclass(frozen=True, slots=True)
 class One:
     """A single object; `raw` are its stored bytes, which spare encoding it."""
@@ -40,7 +48,14 @@ class One:
         if form.type == "Table":
             metadata = {"resourceVersion": self.object["metadata"].get("resourceVersion", "")}
             include = include_of(query)
-            return table(self.kind, [self.object], now, include=include, metadata=metadata, version=form.api_version)
+            return table(
+                self.kind,
+                in_version(self.kind, [self.object]),
+                now,
+                include=include,
+                metadata=metadata,
+                version=form.api_version,
+            )
         if form.type == "PartialObjectMetadata":
             return partial_metadata(self.object, form.api_version)
         if not (self.kind.shown_as_stored and self.raw):
@@ -58,7 +73,7 @@ class List:
     def shown(self, form: Form, query: Mapping[str, str], now: datetime) -> Any:
         metadata = self.page.metadata
         if form.type == "Table":
-            objects = [item.object for item in self.page.items]
+            objects = in_version(self.kind, [item.object for item in self.page.items])
             include = include_of(query)
             return table(self.kind, objects, now, include=include, metadata=metadata, version=form.api_version)
         if form.type == "PartialObjectMetadata":
@@ -69,7 +84,8 @@ class List:
             if self.kind.shown_as_stored:
                 items = [msgspec.Raw(item.raw) for item in self.page.items]
             else:
-                items = [self.kind.encode(item.object) for item in self.page.items]
+                objects = in_version(self.kind, [item.object for item in self.page.items])
+                items = [self.kind.encode(one) for one in objects]
         return {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,12 +17,14 @@ from kubelite.api.options import WatchOptions
 from kubelite.api.path import Target
 from kubelite.api.selection import Selection
 from kubelite.api.table import Include, partial_metadata, table
-from kubelite.api.views import include_of
+from kubelite.api.views import in_version, include_of
+from kubelite.errors import StatusError
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds.customresourcedefinition import CUSTOM_RESOURCE_DEFINITION
 from kubelite.registry.registry import Registry
+from kubelite.registry.webhook_review import Pending, current
 from kubelite.store import BACKLOG, Change, Expired, Stored, Watch
 
 DEFINITIONS = CUSTOM_RESOURCE_DEFINITION.resource
@@ -54,6 +56,10 @@ def _with_revision(stored: Stored, revision: int) -> Stored:
     return Stored(stored.namespace, stored.name, revision, msgspec.json.encode(last), last)
 
 
+def _error(error: StatusError) -> bytes:
+    return msgspec.json.encode({"type": "ERROR", "object": error.to_status()}) + b"\n"
+
+
 class Encoder:
     """Events to lines in the asked-for form; only a Table watch's first event carries the column definitions."""
 
@@ -65,18 +71,23 @@ class Encoder:
         self._header = True
         self._as_stored = form.type == "object" and kind.shown_as_stored
 
+    @property
+    def is_partial(self) -> bool:
+        """Metadata is the same in every version."""
+        return self._form.type == "PartialObjectMetadata"
+
     def line(self, type: str, stored: Stored) -> bytes:
         shown = stored.raw if self._as_stored else msgspec.json.encode(self._shown(stored))
         return b'{"type":"%s","object":%s}\n' % (type.encode(), shown)
 
     def _shown(self, stored: Stored) -> Any:
         if self._form.type == "Table":
-            return self._table([stored.object], str(stored.revision))
+            return self._table(in_version(self._kind, [stored.object]), str(stored.revision))
         if self._form.type == "PartialObjectMetadata":
             return partial_metadata(stored.object, self._form.api_version)
         return self._kind.encode(stored.object)
 
-    def _table(self, objects: list[Obj], revision: str) -> dict[str, Any]:
+    def _table(self, objects: Sequence[Obj], revision: str) -> dict[str, Any]:
         metadata = {"resourceVersion": revision}
         header, self._header = self._header, False
         return table(
@@ -123,8 +134,9 @@ class View:
         chosen = self._chosen
         return b"".join(self._encoder.line("ADDED", i) for i in items if chosen.everything or chosen.matches(i.object))
 
-    def lines(self, changes: Iterable[Change]) -> bytes:
+    async def lines(self, changes: Sequence[Change]) -> bytes:
         """Up to where the kind ends."""
+        await self._convert([change.now.object for change in changes if change.resource == self._kind.resource])
         found = []
         for change in changes:
             if change.resource != self._kind.resource:
@@ -132,6 +144,16 @@ class View:
             elif not self.over and (event := selected(change, self._chosen, self._namespace)):
                 found.append(self._encoder.line(*event))
         return b"".join(found)
+
+    async def _convert(self, objects: Sequence[Obj]) -> None:
+        """What a webhook converts is in the watch's version before it is looked at."""
+        if self._kind.require is None or self._encoder.is_partial:
+            return
+        try:
+            self._kind.require(objects)
+        except Pending as pending:
+            if review := current():
+                await review.settle(pending)
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
         return self._encoder.bookmark(revision, initial_end=initial_end)
@@ -184,7 +206,7 @@ class Watches:
         """Upstream opens the stream and then says in it that the history doesn't reach back."""
         error = errors.expired(f"too old resource version: {asked.since} ({self._registry.store.oldest})")
         await response.prepare(request)
-        await response.write(msgspec.json.encode({"type": "ERROR", "object": error.to_status()}) + b"\n")
+        await response.write(_error(error))
         return response
 
     def _initial(self, target: Target, view: View, asked: WatchOptions) -> bytes:
@@ -208,12 +230,14 @@ class Watches:
                 if timer.when() <= now + CLOCK:
                     timer.cancel()
                     timer = loop.call_at(max(min(mark, end), now + CLOCK), watch.wake)
-                if lines := view.lines(await watch.batch()):
+                if lines := await view.lines(await watch.batch()):
                     await response.write(lines)
             if not view.over:
                 await self._bookmark(response, watch, view, asked)
         except StopAsyncIteration:
             return
+        except StatusError as error:  # of a conversion
+            await response.write(_error(error))
         finally:
             timer.cancel()
 

@@ -24,10 +24,12 @@ from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
 from kubelite.registry.kinds.webhookconfiguration import REVIEW_VERSIONS
-from kubelite.registry.webhook_review import Answer, Call
+from kubelite.registry.webhook_review import Answer, Call, Conversion
 
 _GROUP = "admission.k8s.io"
 _JSON_PATCH = "JSONPatch"
+_CONVERSION_GROUP = "apiextensions.k8s.io"
+_CONVERSION_SECONDS = 30
 _MOST = 3 * 1024 * 1024  # bytes of a response
 
 
@@ -71,6 +73,18 @@ class WebhookCaller:
             return Answer(_verified(content, identity, version, call.mutating))
         except _NoResponse as error:
             return Answer(fault=f"received invalid webhook response: {error}")
+
+    async def convert(self, conversion: Conversion) -> None:
+        webhook, identity = conversion.webhook, str(uuid.uuid4())
+        version = next(one for one in webhook["conversionReviewVersions"] if one in REVIEW_VERSIONS)
+        request = {"uid": identity, "desiredAPIVersion": conversion.api_version, "objects": conversion.objects}
+        review = {"kind": "ConversionReview", "apiVersion": f"{_CONVERSION_GROUP}/{version}", "request": request}
+        try:
+            answer = msgspec.json.decode(await self._post(webhook["clientConfig"], review, _CONVERSION_SECONDS))
+            converted = _converted(answer, identity)
+        except (_NoResponse, StatusError, msgspec.DecodeError) as error:
+            raise conversion.failed(str(error)) from error
+        conversion.answered(converted)
 
     async def _post(self, client: Obj, review: Obj, seconds: int) -> bytes:
         to = destination(self._reader, client)
@@ -153,6 +167,21 @@ def _verified(content: bytes, identity: str, version: str, mutating: bool) -> Ob
         return {**response, "patch": msgspec.json.decode(base64.b64decode(response["patch"]))}
     except (ValueError, binascii.Error, msgspec.DecodeError) as error:
         raise _NoResponse(f"received undecodable patch in webhook response: {error}") from error
+
+
+def _converted(review: Any, identity: str) -> list[Obj]:
+    """The objects of a ConversionReview's response."""
+    response = review.get("response") if isinstance(review, dict) else None
+    if not isinstance(response, dict):
+        raise _NoResponse("no response provided")
+    result = response.get("result") or {}
+    if response.get("uid") != identity:
+        raise _NoResponse(f'expected response.uid="{identity}", got "{response.get("uid", "")}"')
+    if result.get("status") != "Success":
+        raise _NoResponse(
+            result.get("message") or f"response.result.status was '{result.get('status', '')}', not 'Success'"
+        )
+    return list(response.get("convertedObjects") or ())
 
 
 def _check_v1(review: Obj, response: Obj, identity: str) -> None:

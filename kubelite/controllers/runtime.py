@@ -170,17 +170,18 @@ class Manager:
         reviews: dict[Key, Review] = {}  # of what waits for webhooks
         while True:
             key = await queue.get()
-            review = reviews.pop(key, None) or Review(user, of_client=False)
-            if review.waiting:
+            review = reviews.pop(key, None) or self._review(user)
+            if review is not None and review.waiting:
                 reviews[key] = review
                 continue  # it comes back with the answers
             try:
-                with reviewed(review if self._caller else None):
+                with reviewed(review):
                     result = controller.reconcile(key)
                     again = await result if inspect.isawaitable(result) else result
             except Pending as pending:
-                reviews[key], review.waiting = review, True
-                tasks.create_task(self._settle(review, pending, queue, key))
+                if review is not None:
+                    reviews[key], review.waiting = review, True
+                    tasks.create_task(self._settle(review, pending, queue, key))
             except Exception as error:
                 self._log_failure(controller, key, error, queue.failed(key))
             else:
@@ -189,10 +190,18 @@ class Manager:
                     queue.add_after(key, again)
             await asyncio.sleep(0)
 
-    async def _settle(self, review: Review, pending: Pending, queue: WorkQueue, key: Key) -> None:
-        if self._caller is not None:
-            await review.settle(pending, self._caller)
-        queue.add(key)
+    def _review(self, user: Mapping[str, object]) -> Review | None:
+        return Review(user, self._caller, of_client=False) if self._caller else None
+
+    @staticmethod
+    async def _settle(review: Review, pending: Pending, queue: WorkQueue, key: Key) -> None:
+        try:
+            await review.settle(pending)
+        except StatusError as error:
+            log.info("%s: %s", key, error)
+            queue.failed(key)
+        else:
+            queue.add(key)
 
     @staticmethod
     def _log_failure(controller: Controller, key: Key, error: Exception, delay: float) -> None:

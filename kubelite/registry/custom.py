@@ -1,7 +1,7 @@
 """From CustomResourceDefinitions to kinds that are served like any other.
 
 Every version that is served is a kind of its own; all of them read and write the same objects, which differ between
-versions in nothing but their apiVersion (conversion by webhook isn't there). Used by the registry.
+versions in nothing but their apiVersion, unless a webhook converts them. Used by the registry.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from kubelite.errors import FieldError
 from kubelite.objects import jsonpath, meta
 from kubelite.objects.meta import Obj
+from kubelite.registry.conversion import Conversions, Converter
 from kubelite.registry.kind import NAME_COLUMN, STANDARD_VERBS, Column, Kind, ScalePaths
 from kubelite.registry.kinds.customresourcedefinition import condition
 from kubelite.registry.printing import translate_timestamp
@@ -24,12 +25,12 @@ _STAGES = {None: 2, "beta": 1, "alpha": 0}
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
-def kinds_of(definitions: Iterable[Obj]) -> list[Kind]:
+def kinds_of(definitions: Iterable[Obj], done: Conversions) -> list[Kind]:
     """The kinds of the definitions whose names have been accepted, the best version of each first."""
     found = []
     for definition in definitions:
         if condition(definition, "Established"):
-            found += [_kind(definition, one) for one in definition["spec"]["versions"] if one.get("served")]
+            found += [_kind(definition, one, done) for one in definition["spec"]["versions"] if one.get("served")]
     return sorted(found, key=lambda kind: _priority(kind.version), reverse=True)
 
 
@@ -41,13 +42,13 @@ def _priority(version: str) -> tuple[int, int, int]:
     return _STAGES[found[2]], int(found[1]), int(found[3] or 0)
 
 
-def _kind(definition: Obj, version: Obj) -> Kind:
+def _kind(definition: Obj, version: Obj, done: Conversions) -> Kind:
     spec, names = definition["spec"], definition["status"]["acceptedNames"]
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or {PRESERVE: True}
     structural, api_version = Structural(schema), f"{spec['group']}/{version['name']}"
     subresources = version.get("subresources") or {}
     columns = version.get("additionalPrinterColumns") or [_AGE]
-    terminating = condition(definition, "Terminating")
+    terminating, converter = condition(definition, "Terminating"), _converter(spec, api_version, done)
     with_status = subresources.get("status") is not None
     return Kind(
         group=spec["group"],
@@ -70,7 +71,8 @@ def _kind(definition: Obj, version: Obj) -> Kind:
         status_metadata=(),
         fields=_fields(version),
         counts_generations=True,
-        encode=_encoder(structural, api_version),
+        encode=_encoder(structural, api_version, converter),
+        require=converter.require if converter else None,
         deprecation=_deprecation(version, api_version, names["kind"]),
         structural=structural,
         scale=_scale(subresources.get("scale")),
@@ -99,8 +101,14 @@ def _validator(structural: Structural) -> Callable[[Obj, Obj | None], list[Field
     return structural.faults
 
 
-def _encoder(structural: Structural, api_version: str) -> Callable[[Obj], Obj]:
+def _converter(spec: Obj, api_version: str, done: Conversions) -> Converter | None:
+    conversion = spec["conversion"]
+    return Converter(conversion["webhook"], api_version, done) if conversion["strategy"] == "Webhook" else None
+
+
+def _encoder(structural: Structural, api_version: str, converter: Converter | None) -> Callable[[Obj], Obj]:
     def encode(obj: Obj) -> Obj:
+        obj = converter.converted(obj) if converter else obj
         defaulted = structural.defaulted(obj)
         return defaulted if obj.get("apiVersion") == api_version else {**defaulted, "apiVersion": api_version}
 

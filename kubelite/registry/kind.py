@@ -5,7 +5,7 @@ Each module of `kubelite.registry.kinds` declares one or a few; `kinds/__init__.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -129,6 +129,8 @@ class Kind:
     list_kind: str = ""  # when lists aren't called `<kind>List`
     structural: Structural | None = None  # the schema of a custom resource
     scale: ScalePaths | None = None  # of a custom resource with that subresource
+    # Of a custom resource whose versions a webhook converts: Pending unless `encode` can do all of these objects.
+    require: Callable[[Iterable[Obj]], None] | None = None
 
     @property
     def api_version(self) -> str:

@@ -23,6 +23,7 @@ from kubelite.objects.selectors import EVERYTHING, Selector
 from kubelite.registry import admission, custom, field_managers, preconditions, strategy, validation, webhooks
 from kubelite.registry.changes import AllBut, Applied, Deleted, EventStream
 from kubelite.registry.client import CUSTOM
+from kubelite.registry.conversion import Conversions
 from kubelite.registry.field_managers import Writer
 from kubelite.registry.kind import Kind
 from kubelite.registry.kinds import KINDS, PROTECTED_NAMESPACES
@@ -56,13 +57,14 @@ class Registry:
         self._by_plural: dict[str, Kind] = {}
         for kind in self.built_in:
             self._by_plural.setdefault(kind.plural, kind)
+        self._conversions = Conversions()
         self._serve_definitions()
         self.webhooks = Webhooks(self, lambda of: [kind for kind in self.kinds if kind.resource == of.resource])
 
     def _serve_definitions(self) -> None:
         """`kinds` becomes another tuple whenever what is served changes."""
         definitions = (stored.object for stored in self.store.list(_DEFINITIONS))
-        self.custom: Sequence[Kind] = custom.kinds_of(definitions)
+        self.custom: Sequence[Kind] = custom.kinds_of(definitions, self._conversions)
         self.kinds = (*self.built_in, *self.custom)
         self._by_resource: dict[str, Kind] = {}
         for kind in self.kinds:
@@ -228,6 +230,7 @@ class Registry:
 
         Without a `writer` it is the control plane itself, whose writes of a status no webhook is asked about.
         """
+        old = kind.encode(old) if kind.require else old
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
         preconditions.of_update(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)

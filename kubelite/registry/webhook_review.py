@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
 from kubelite.registry.webhook_rules import Webhook
 
@@ -42,18 +43,42 @@ class Answer:
     shown: Obj = field(default_factory=dict)
 
 
-class Caller(Protocol):
-    """Asks a webhook; whatever goes wrong is an Answer too."""
+class Conversion(Protocol):
+    """A question of another kind: objects in another version (see `conversion`)."""
 
-    async def ask(self, call: Call) -> Answer: ...
+    @property
+    def webhook(self) -> Obj: ...
+
+    @property
+    def api_version(self) -> str: ...
+
+    @property
+    def objects(self) -> Sequence[Obj]: ...
+
+    def answered(self, converted: Sequence[Obj]) -> None: ...
+
+    def failed(self, why: str) -> StatusError: ...
+
+
+class Caller(Protocol):
+    """Calls webhooks."""
+
+    async def ask(self, call: Call) -> Answer:
+        """Whatever goes wrong is an Answer too."""
+        ...
+
+    async def convert(self, conversion: Conversion) -> None:
+        """Brings the answer to `conversion`; StatusError when there is none."""
+        ...
 
 
 class Pending(Exception):
-    """Calls have to be made before the write can go on."""
+    """Calls have to be made before the request can go on."""
 
-    def __init__(self, calls: Sequence[Call]) -> None:
-        super().__init__("waiting for admission webhooks")
+    def __init__(self, calls: Sequence[Call] = (), conversions: Sequence[Conversion] = ()) -> None:
+        super().__init__("waiting for webhooks")
         self.calls = calls
+        self.conversions = conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,7 @@ class Review:
     """
 
     user: Mapping[str, Any]
+    caller: Caller
     of_client: bool = True
     warnings: list[str] = field(default_factory=list)
     birth: Birth | None = None  # of the write that is under way
@@ -82,13 +108,20 @@ class Review:
     def answer(self, call: Call) -> Answer | None:
         return self._answers.get(call.key)
 
-    async def settle(self, pending: Pending, caller: Caller) -> None:
+    async def settle(self, pending: Pending) -> None:
         """Have the calls made, all at once; `waiting` until then."""
-        answers = await asyncio.gather(*(caller.ask(call) for call in pending.calls))
+        try:
+            await self._settle(pending)
+        finally:
+            self.waiting = False
+
+    async def _settle(self, pending: Pending) -> None:
+        for conversion in pending.conversions:
+            await self.caller.convert(conversion)
+        answers = await asyncio.gather(*(self.caller.ask(call) for call in pending.calls))
         for call, answer in zip(pending.calls, answers, strict=True):
             self._answers[call.key] = replace(answer, shown=call.request["object"] or {})
             self.warnings += answer.response.get("warnings") or ()
-        self.waiting = False
 
     def written(self) -> None:
         """The write is over: the next one, be it just the same, is asked about anew."""

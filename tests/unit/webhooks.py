@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.webhook_review import Answer, Call
+from kubelite.registry.webhook_review import Answer, Call, Conversion
 
 MUTATING = "mutatingwebhookconfigurations"
 VALIDATING = "validatingwebhookconfigurations"
@@ -34,10 +35,16 @@ class Hooks:
 
     says: dict[str, Says] = field(default_factory=dict)
     asked: list[tuple[str, Obj]] = field(default_factory=list)
+    converts: Callable[[Obj, str], Obj] = lambda obj, version: obj | {"apiVersion": version}
+    conversions: list[list[str]] = field(default_factory=list)  # names of the objects of each call
 
     async def ask(self, call: Call) -> Answer:
         self.asked.append((call.webhook.name, call.request))
         return self.says.get(call.webhook.name, lambda request: ALLOWED)(call.request)
+
+    async def convert(self, conversion: Conversion) -> None:
+        self.conversions.append([meta.name(one) for one in conversion.objects])
+        conversion.answered([self.converts(one, conversion.api_version) for one in conversion.objects])
 
     @property
     def names(self) -> list[str]:

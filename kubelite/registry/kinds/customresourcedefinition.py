@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from kubelite.errors import FieldError, duplicate, invalid_value, not_supported, required
+from kubelite.errors import FieldError, duplicate, forbidden_field, invalid_value, not_supported, required
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import Kind
-from kubelite.registry.kinds import customresource_schema
+from kubelite.registry.kinds import customresource_schema, webhookconfiguration
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _SCOPES = ("Cluster", "Namespaced")
@@ -35,6 +35,7 @@ def _default(definition: Obj) -> None:
         names["singular"] = names.get("singular") or kind.lower()
         names["listKind"] = names.get("listKind") or f"{kind}List"
     spec["conversion"] = spec.get("conversion") or {"strategy": "None"}
+    webhookconfiguration.default_client((spec["conversion"].get("webhook") or {}).get("clientConfig") or {})
 
 
 def _initial_status(definition: Obj) -> Obj:
@@ -111,9 +112,22 @@ def _versions(spec: Obj) -> _Faults:
             yield invalid_value(f"{path}.deprecationWarning", version["deprecationWarning"], text)
     if [bool(version.get("storage")) for version in versions].count(True) != 1:
         yield invalid_value("spec.versions", versions, "must have exactly one version marked as storage version")
-    strategy = (spec.get("conversion") or {}).get("strategy")
+    yield from _conversion("spec.conversion", spec.get("conversion") or {})
+
+
+def _conversion(path: str, conversion: Obj) -> _Faults:
+    strategy, webhook = conversion.get("strategy"), conversion.get("webhook")
     if strategy not in ("None", "Webhook"):
-        yield not_supported("spec.conversion.strategy", strategy, ("None", "Webhook"))
+        yield not_supported(f"{path}.strategy", strategy, ("None", "Webhook"))
+    elif strategy == "None":
+        if webhook is not None:
+            yield forbidden_field(f"{path}.webhook", "should not be set when strategy is not set to Webhook")
+    elif webhook is None or webhook.get("clientConfig") is None:
+        yield required(f"{path}.webhook.clientConfig", "required when strategy is set to Webhook")
+    else:
+        yield from webhookconfiguration.client(f"{path}.webhook.clientConfig", webhook["clientConfig"])
+        versions = webhook.get("conversionReviewVersions") or []
+        yield from webhookconfiguration.review_versions(f"{path}.webhook.conversionReviewVersions", versions)
 
 
 def _deleting(definition: Obj, now: datetime) -> None:

@@ -37,9 +37,14 @@ def _default(configuration: Obj) -> None:
             webhook[selector] = webhook.get(selector) or {}
         for rule in webhook.get("rules") or ():
             rule["scope"] = rule.get("scope") or "*"
-        service = (webhook.get("clientConfig") or {}).get("service")
-        if service is not None and service.get("port") is None:
-            service["port"] = 443
+        default_client(webhook.get("clientConfig") or {})
+
+
+def default_client(config: Obj) -> None:
+    """A WebhookClientConfig, of definitions of custom resources too."""
+    service = config.get("service")
+    if service is not None and service.get("port") is None:
+        service["port"] = 443
 
 
 def _default_mutating(configuration: Obj) -> None:
@@ -74,11 +79,11 @@ def _webhook(path: str, webhook: Obj) -> _Faults:
         yield invalid_value(f"{path}.timeoutSeconds", webhook["timeoutSeconds"], text)
     for selector in ("namespaceSelector", "objectSelector"):
         yield from validation.label_selector(f"{path}.{selector}", webhook[selector])
-    yield from _client(f"{path}.clientConfig", webhook.get("clientConfig") or {})
+    yield from client(f"{path}.clientConfig", webhook.get("clientConfig") or {})
     if webhook.get("matchConditions"):
         yield forbidden_field(f"{path}.matchConditions", "expressions (CEL) are not supported by this server")
     yield from _choice(path, webhook, "reinvocationPolicy", _REINVOCATION_POLICIES)
-    yield from _review_versions(f"{path}.admissionReviewVersions", webhook.get("admissionReviewVersions") or [])
+    yield from review_versions(f"{path}.admissionReviewVersions", webhook.get("admissionReviewVersions") or [])
 
 
 def _choice(path: str, webhook: Obj, name: str, choices: Sequence[str]) -> _Faults:
@@ -147,8 +152,8 @@ def _resources(path: str, given: Sequence[str]) -> _Faults:
         yield invalid_value(path, given, "if '*' is present, must not specify other resources without subresources")
 
 
-def _client(path: str, client: Obj) -> _Faults:
-    url, service = client.get("url"), client.get("service")
+def client(path: str, config: Obj) -> _Faults:
+    url, service = config.get("url"), config.get("service")
     if (url is None) == (service is None):
         yield required(path, "exactly one of url or service is required")
     elif url is not None:
@@ -188,7 +193,7 @@ def _service(path: str, service: Obj) -> _Faults:
             yield invalid_value(f"{path}.path", given, f"segment[{index}]{':' if segment else ''} {message}")
 
 
-def _review_versions(path: str, versions: Sequence[str]) -> _Faults:
+def review_versions(path: str, versions: Sequence[str]) -> _Faults:
     known = ", ".join(REVIEW_VERSIONS)
     if not versions:
         yield required(path, f"must specify one of {known}")
