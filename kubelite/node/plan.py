@@ -123,7 +123,7 @@ def plan(view: View, now: datetime) -> Plan:
 
 def is_done(view: View) -> bool:
     """All that ever had to run has run: no container is left that the restart policy brings (back) to life."""
-    if view.ending is not None or _init_failed_for_good(view):
+    if view.winding_down or view.ending is not None or _init_failed_for_good(view):
         return True
     if restart_policy(view.pod) == "Always":
         return False

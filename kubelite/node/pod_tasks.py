@@ -72,7 +72,7 @@ class ActionTasks:
             return await future
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if self._interrupted and not (task and task.cancelling()):
+            if future.cancelled() and not (task and task.cancelling()):
                 raise Abandoned from None
             raise
         finally:
@@ -82,6 +82,10 @@ class ActionTasks:
     def interrupt(self) -> None:
         """From now on nothing interruptible goes on."""
         self._interrupted = True
+        self.cut_short()
+
+    def cut_short(self) -> None:
+        """What is interruptible at the moment ends."""
         for future in list(self._interruptible):
             future.cancel()
 

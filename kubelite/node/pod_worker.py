@@ -57,6 +57,7 @@ class PodWorker:
         self.signal = Signal()
         self.address = ""
         self.stopping = False
+        self.winding_down = False  # all that ever had to run has run
         self.halted = asyncio.Event()  # it has ended for the shutdown of its node
         self.dead = asyncio.Event()  # no container of this pod runs, and none will again
         self.tasks = ActionTasks(f"{self.namespace}/{self.name}", self.wake)
@@ -174,8 +175,8 @@ class PodWorker:
 
     @property
     def starts_nothing(self) -> bool:
-        """It is to go, or to fail."""
-        return self.stopping or self.ending is not None
+        """It is to go, or it is done."""
+        return self.stopping or self.winding_down or self.ending is not None
 
     @property
     def last(self) -> Obj:
@@ -185,6 +186,14 @@ class PodWorker:
     @property
     def priority(self) -> int:
         return int(self._last["spec"].get("priority") or 0)
+
+    async def start_no_more(self) -> None:
+        """The pod is done. Containers that the engine is just starting are waited for: that can't be taken back."""
+        self.winding_down = True
+        self.tasks.cut_short()
+        self.wake()
+        while any(c.state == "created" and c.name in self.tasks.names for c in self.records.all() if not c.is_sandbox):
+            await self.signal.wait()
 
     async def halt(self) -> None:
         """End the pod's containers for the shutdown of its node; its object stays as it is."""
@@ -274,6 +283,7 @@ class PodWorker:
             address=self.address,
             host_address=self.services.host_address,
             ending=self.ending,
+            winding_down=self.winding_down,
             replaced=frozenset(self._replaced),
             hooked=frozenset(self.hooked),
         )

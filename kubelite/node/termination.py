@@ -74,6 +74,7 @@ async def stop_all(worker: PodWorker, pod: Obj, deadline: Deadline) -> None:
 
 async def stop_finished(worker: PodWorker, pod: Obj, ending: Ending | None) -> None:
     """A pod that is done: end the sidecars, then the sandbox; the dead containers stay for their logs."""
+    await worker.start_no_more()
     grace = grace_of(pod) if ending is None or ending.grace is None else ending.grace
     await stop_all(worker, pod, worker.deadline_in(grace))
     for sandbox in worker.records.sandboxes():

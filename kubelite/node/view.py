@@ -61,6 +61,7 @@ class View:
     address: str = ""
     host_address: str = ""
     ending: Ending | None = None
+    winding_down: bool = False  # it was found to be done
     replaced: frozenset[str] = frozenset()  # ids of containers that the kubelet ended for others in their place
     hooked: frozenset[str] = frozenset()  # ids of containers whose postStart hook is at work
 

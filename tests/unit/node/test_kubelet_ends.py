@@ -162,6 +162,27 @@ async def test_deleted_pod_does_not_wait_for_its_pull(node: Node) -> None:
     await node.until(lambda: not node.runtime.found)
 
 
+async def test_sidecar_that_is_being_restarted_when_its_pod_is_done_is_ended_as_one_that_runs(node: Node) -> None:
+    start, gate = node.runtime.start, asyncio.Event()
+
+    async def slow(container_id: str) -> None:
+        if node.runtime.found[container_id].attempt:
+            await gate.wait()
+        await start(container_id)
+
+    node.runtime.start = slow  # type: ignore[method-assign]
+    node.create("web-0", initContainers=[container("side", restartPolicy="Always")], restartPolicy="Never")
+    await node.ready()
+    node.runtime.end(node.runtime.named("side")[0], 0)
+    await node.until(lambda: len(node.runtime.named("side")) == 2)
+    node.runtime.end(node.runtime.named("web")[0], 0)
+    await asyncio.sleep(0.01)
+    assert node.runtime.named(SANDBOX)
+    gate.set()
+    await node.until(lambda: node.status()["phase"] == "Succeeded" and not node.runtime.named(SANDBOX))
+    assert "SIGTERM side" in node.runtime.calls
+
+
 async def test_finished_pod_loses_its_sandbox_and_keeps_its_containers(node: Node) -> None:
     node.create(restartPolicy="Never")
     await node.ready()
