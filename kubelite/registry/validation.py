@@ -22,6 +22,8 @@ ANNOTATIONS_LIMIT = 256 * 1024
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED = rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*"
 _WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _NAME_PART = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
@@ -78,6 +80,18 @@ def dns_subdomain(value: str) -> list[str]:
     messages = _too_long(value, 253)
     if not re.fullmatch(_SUBDOMAIN, value):
         messages.append(pattern_message(_SUBDOMAIN_TEXT, _SUBDOMAIN, "example.com"))
+    return messages
+
+
+def search_path(value: str) -> list[str]:
+    """Freer than a subdomain: domains of SRV records begin with underscores, and the root is a path too."""
+    if value == ".":
+        return []
+    name = value.removesuffix(".")
+    messages = _too_long(name, 253)
+    if not re.fullmatch(_UNDERSCORED, name):
+        text = _SUBDOMAIN_TEXT.replace("'-' or", "'-', '_' or")
+        messages.append(pattern_message(text, _UNDERSCORED, "example.com"))
     return messages
 
 

@@ -120,8 +120,7 @@ def _dns_config(path: str, spec: Obj) -> Errors:
         text = f"must not have more than {_MAX_SEARCH_CHARACTERS} characters (including spaces) in the search list"
         errors.append(invalid_value(f"{path}.searches", go_strings(searches), text))
     for index, search in enumerate(searches):
-        name = search.removesuffix(".")
-        errors += validation.values(f"{path}.searches[{index}]", name, validation.dns_subdomain(name))
+        errors += validation.values(f"{path}.searches[{index}]", search, validation.search_path(search))
     for index, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             errors.append(required(f"{path}.options[{index}]", "must not be empty"))

@@ -45,6 +45,7 @@ FIELDS = [
         ],
     ),
     (pod(dnsConfig={"searches": ["a."] * 32}), []),
+    (pod(dnsConfig={"searches": [".", "_sip._tcp.abc_d.example.com"]}), []),
     (pod(hostname="A"), [f'spec.hostname: Invalid value: "A": {LABEL}']),
     (pod(subdomain="a.b"), ['spec.subdomain: Invalid value: "a.b": must not contain dots']),
     (pod(hostAliases=[{"ip": "x"}]), [f'spec.hostAliases[0].ip: Invalid value: "x": {IP}']),
@@ -95,3 +96,9 @@ def test_search_list_has_its_limits(searches: list[str], told: str) -> None:
     (error,) = errors_of(pod(dnsConfig={"searches": searches}))
     assert error.startswith('spec.dnsConfig.searches: Invalid value: []string{"a')
     assert error.endswith(told)
+
+
+def test_search_path_ends_as_a_name_does() -> None:
+    (error,) = errors_of(pod(dnsConfig={"searches": ["abc_"]}))
+    assert error.startswith('spec.dnsConfig.searches[0]: Invalid value: "abc_": a lowercase RFC 1123 subdomain must')
+    assert "'-', '_' or '.'" in error
