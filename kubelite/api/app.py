@@ -137,6 +137,7 @@ class Api:
             "/.well-known/openid-configuration": self._issuer,
             "/openid/v1/jwks": self._keys,
             "/metrics": self._telemetry.answer,
+            "/metrics/slis": self._health.metrics,
             "/api": self._api_versions,
             "/apis": self._group_list,
             "/apis/{group}": self._group,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from aiohttp import web
 
 from kubelite import errors
+from kubelite.api.exposition import CONTENT_TYPE, family
 
 Check = Callable[[], str | None]  # None when fine, else what is wrong
 
@@ -67,6 +68,16 @@ class Health:
         if not failed and "verbose" not in request.query:
             return _text("ok", failed=False)
         return _text(report(endpoint, results, excluded), failed=failed)
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """`/metrics/slis`, from which upstream has availability reckoned."""
+        results = (
+            ({"name": name, "type": endpoint}, float(check() is None))
+            for endpoint, checks in self._checks.items()
+            for name, check in checks.items()
+        )
+        lines = family("kubernetes_healthcheck", "gauge", "Whether the check passes.", results)
+        return web.Response(text="\n".join([*lines, ""]), headers={"Content-Type": CONTENT_TYPE})
 
 
 def report(endpoint: str, results: Mapping[str, str | None], excluded: Collection[str]) -> str:

@@ -1,10 +1,12 @@
-"""What clients ask a node's kubelet for through the API: `/healthz`, `/pods`, `/metrics/resource`.
+"""What clients ask a node's kubelet for through the API: `/healthz`, `/pods`, `/metrics`, `/metrics/resource`.
 
-The kubelet has no port of its own here. The metrics are those of upstream's `kubelet/metrics/collectors`.
+The kubelet has no port of its own here. The metrics are those of upstream's `kubelet/metrics`, as far as there is
+something to tell.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,13 +14,14 @@ from typing import Protocol
 from aiohttp import web
 
 from kubelite.api.answer import Answer, send
-from kubelite.api.exposition import CONTENT_TYPE, Sample, family
+from kubelite.api.exposition import CONTENT_TYPE, Sample, build_info, family
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.usage import Measured, Meter
 from kubelite.registry.registry import Registry
 
 _BILLION = 10**9
+_STATES = ("created", "exited", "running")
 
 
 class _Counted(Protocol):
@@ -53,15 +56,40 @@ class KubeletPaths:
             case "/pods":
                 items = self._pods(node)
                 return send(request, Answer({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}))
+            case "/metrics":
+                return _exposed(kubelet_metrics(node, self._pods(node)))
             case "/metrics/resource":
                 pods = self._pods(node)
-                text = "\n".join([*resource_metrics(pods, await self._meter.of(pods)), ""])
-                return web.Response(text=text, headers={"Content-Type": CONTENT_TYPE})
+                return _exposed(resource_metrics(pods, await self._meter.of(pods)))
             case _:
                 return web.Response(status=404, text="404 page not found\n")
 
     def _pods(self, node: str) -> list[Obj]:
         return [pod for pod in self._registry.list("pods") if pod["spec"].get("nodeName") == node]
+
+
+def _exposed(lines: Iterator[str]) -> web.Response:
+    return web.Response(text="\n".join([*lines, ""]), headers={"Content-Type": CONTENT_TYPE})
+
+
+def kubelet_metrics(node: str, pods: Sequence[Obj]) -> Iterator[str]:
+    """Of the kubelet itself."""
+    statuses = [pod.get("status") or {} for pod in pods]
+    states = Counter(_state(container) for status in statuses for container in status.get("containerStatuses") or ())
+    counted = (({"container_state": state}, states[state]) for state in _STATES)
+    yield from family("kubelet_node_name", "gauge", "The node's name. The count is always 1.", [({"node": node}, 1)])
+    yield from family("kubelet_running_containers", "gauge", "Number of containers by their state", counted)
+    running = sum(status.get("phase") == "Running" for status in statuses)
+    yield from family(
+        "kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox", [({}, running)]
+    )
+    yield from build_info()
+
+
+def _state(container: Obj) -> str:
+    """In the container runtime's words."""
+    state = container.get("state") or {}
+    return "running" if "running" in state else "exited" if "terminated" in state else "created"
 
 
 def resource_metrics(pods: Sequence[Obj], measured: Measured) -> Iterator[str]:

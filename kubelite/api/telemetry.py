@@ -14,10 +14,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from kubelite.api.exposition import CONTENT_TYPE, Sample, family
+from kubelite.api.exposition import CONTENT_TYPE, Sample, build_info, family
 from kubelite.api.flowcontrol import seats
 from kubelite.api.path import Target
-from kubelite.config import KUBERNETES_VERSION
 from kubelite.errors import StatusError
 from kubelite.registry.registry import Registry
 
@@ -63,8 +62,7 @@ class Telemetry:
         limits = seats(self._registry.list("prioritylevelconfigurations")).items()
         nominal = (({"priority_level": name}, count) for name, count in limits)
         yield from family("apiserver_flowcontrol_nominal_limit_seats", "gauge", "Seats of each level.", nominal)
-        build = [({"git_version": KUBERNETES_VERSION, "platform": "linux/amd64"}, 1.0)]
-        yield from family("kubernetes_build_info", "gauge", "The version that is spoken.", build)
+        yield from build_info()
         for name, kind, text, value in (
             ("process_cpu_seconds_total", "counter", "Processor time.", usage.ru_utime + usage.ru_stime),
             ("process_open_fds", "gauge", "Open files.", len(os.listdir("/proc/self/fd"))),

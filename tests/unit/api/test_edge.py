@@ -188,6 +188,7 @@ async def test_health_check_by_check(call: Caller) -> None:
     assert (await call.anonymous("/livez/etcd")).content == b"ok"
     assert (await call.anonymous("/readyz/poststarthook/rbac/bootstrap-roles")).content == b"ok"
     assert (await call.anonymous("/livez/nothing")).status == 404
+    assert b'kubernetes_healthcheck{name="etcd",type="livez"} 1\n' in (await call.get("/metrics/slis")).content
 
 
 def test_a_report_of_what_fails_and_what_is_left_out() -> None:

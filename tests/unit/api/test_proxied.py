@@ -162,6 +162,9 @@ async def test_a_node_answers_for_its_kubelet(call: Caller) -> None:
     assert 'pod_memory_working_set_bytes{namespace="default",pod="web"} 3145728\n' in metrics
     assert "node_cpu_usage_seconds_total 12.5\n" in metrics
     assert "resource_scrape_error 0\n" in metrics
+    metrics = (await call.get("/api/v1/nodes/one:10250/proxy/metrics")).content.decode()
+    assert 'kubelet_node_name{node="one"} 1\n' in metrics
+    assert 'kubelet_running_containers{container_state="running"} 0\n' in metrics
     assert (await call.get("/api/v1/nodes/one/proxy/nothing")).status == 404
     assert (await call.get("/api/v1/nodes/two/proxy/healthz")).status == 404
 
