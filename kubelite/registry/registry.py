@@ -118,7 +118,7 @@ class Registry:
         obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         metadata = obj["metadata"] = dict(obj.get("metadata") or {})
         preconditions.unversioned(metadata)
-        given, birth = metadata.get("name") or "", self._birth()
+        given, birth = metadata.get("name") or "", self._birth(metadata)
         self._place(kind, namespace, metadata, birth.suffix)
         kind.default(obj)
         strategy.stamp_created(kind, obj, birth.uid, birth.now)
@@ -132,24 +132,27 @@ class Registry:
         there = self.store.get(kind.resource, metadata.get("namespace", ""), metadata.get("name", ""))
         preconditions.absent(kind, there.object if there else None)
         kind.admit(obj, None, self)
-        asked = webhooks.attributes(kind, "CREATE", obj, None, name=given, dry_run=dry_run, manager=writer)
+        asked = self.webhooks.asked(kind, "CREATE", obj, None, name=given, dry_run=dry_run, manager=writer)
         obj = self._mutated(asked, obj, None)
         self._validate(kind, obj, None)
-        self.webhooks.validate(replace(asked, new=obj))
+        self.webhooks.validate(asked, obj)
         admission.check(kind, obj, None, self, self.now())
         return obj if dry_run else self._put(kind, obj)
 
-    def _birth(self) -> Birth:
+    def _birth(self, metadata: Obj) -> Birth:
         """The same in every attempt of one write."""
         review = current()
-        if review is None or not self.webhooks.any:
-            return Birth(self.now(), self._new_uid(), strategy.generated_suffix())
-        review.birth = review.birth or Birth(self.now(), self._new_uid(), strategy.generated_suffix())
-        return review.birth
+        if review is not None and review.birth is not None:
+            return review.birth
+        suffix = "" if metadata.get("name") else strategy.generated_suffix()
+        birth = Birth(self.now(), self._new_uid(), suffix)
+        if review is not None and self.webhooks.any:
+            review.birth = birth
+        return birth
 
-    def _mutated(self, asked: Attributes, obj: Obj, old: Obj | None) -> Obj:
+    def _mutated(self, asked: Attributes | None, obj: Obj, old: Obj | None) -> Obj:
         """`obj` as webhooks want it, with all that the server itself adds once more."""
-        if not self.webhooks.asked:
+        if asked is None:
             return obj
         shown = webhooks.unborn(obj, asked.name) if old is None else obj
         new = self.webhooks.mutated(replace(asked, new=shown))
@@ -234,13 +237,13 @@ class Registry:
         new = {**new, "apiVersion": kind.api_version, "kind": kind.kind, "metadata": dict(new.get("metadata") or {})}
         preconditions.of_update(kind, old, new["metadata"])
         given = new["metadata"].pop("managedFields", None)
-        asked = webhooks.attributes(
+        asked = self.webhooks.asked(
             kind, "UPDATE", new, old, name=meta.name(old), subresource=subresource, dry_run=dry_run, manager=writer
         )
         if subresource == "status" or subresource in kind.status_writes:
-            new = self._of_status(asked, old, new)
+            new = self._of_status(kind, old, new, subresource, asked)
         else:
-            new = self._of_object(asked, old, new)
+            new = self._of_object(kind, old, new, subresource, asked)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if managed:
             new["metadata"]["managedFields"] = list(managed)
@@ -250,11 +253,9 @@ class Registry:
             )
         return new if dry_run else self._write(kind, new, old)
 
-    def _of_status(self, asked: Attributes, old: Obj, new: Obj) -> Obj:
-        kind, subresource = asked.kind, asked.subresource
+    def _of_status(self, kind: Kind, old: Obj, new: Obj, subresource: str, asked: Attributes | None) -> Obj:
         new = strategy.carry_over_for_status(kind, new, old)
-        asks = (review := current()) is not None and review.of_client
-        if asks:
+        if asked is not None:
             changed = self.webhooks.mutated(replace(asked, new=new))
             new = strategy.carry_over_for_status(kind, changed or new, old)
         if write := kind.status_writes.get(subresource):
@@ -263,12 +264,10 @@ class Registry:
         if rules := kind.subresource_rules.get(subresource):
             wrong = [*wrong, *rules(new, old)]
         self._refuse(kind, new, wrong)
-        if asks:
-            self.webhooks.validate(replace(asked, new=new))
+        self.webhooks.validate(asked, new)
         return new
 
-    def _of_object(self, asked: Attributes, old: Obj, new: Obj) -> Obj:
-        kind, subresource = asked.kind, asked.subresource
+    def _of_object(self, kind: Kind, old: Obj, new: Obj, subresource: str, asked: Attributes | None) -> Obj:
         if subresource == "ephemeralcontainers":
             new = meta.copy(strategy.with_ephemeral_containers(new, old))
         strategy.carry_over(kind, new, old)
@@ -278,9 +277,9 @@ class Registry:
         strategy.bump_generation(kind, new, old)
         kind.admit(new, old, self)
         if subresource != "finalize":
-            new = self._mutated(replace(asked, new=new), new, old)
+            new = self._mutated(asked, new, old)
         self._validate(kind, new, old, subresource)
-        self.webhooks.validate(replace(asked, new=new))
+        self.webhooks.validate(asked, new)
         admission.check(kind, new, old, self, self.now())
         return new
 
@@ -360,7 +359,8 @@ class Registry:
         if kind.plural == "namespaces" and stored.name in PROTECTED_NAMESPACES:
             raise errors.forbidden("namespaces", stored.name, "this namespace may not be deleted")
         preconditions.of_deletion(kind, old, uid, resource_version)
-        self.webhooks.review(webhooks.attributes(kind, "DELETE", None, old, name=stored.name, dry_run=dry_run))
+        if asked := self.webhooks.asked(kind, "DELETE", None, old, name=stored.name, dry_run=dry_run):
+            self.webhooks.review(asked)
         period = strategy.grace_period(kind, old, grace)
         if propagation is None and kind.orphans_by_default and not strategy.has_propagation(old):
             propagation = "Orphan"
@@ -386,7 +386,8 @@ class Registry:
 
         Webhooks are asked about all of them before the first one goes.
         """
-        self.webhooks.review_all(webhooks.attributes(kind, "DELETE", None, one.object, name=one.name) for one in chosen)
+        asked = (self.webhooks.asked(kind, "DELETE", None, one.object, name=one.name) for one in chosen)
+        self.webhooks.review_all(one for one in asked if one is not None)
         with reviewed(None):
             for stored in chosen:
                 if self.store.get(kind.resource, stored.namespace, stored.name) is not None:

@@ -26,25 +26,6 @@ MUTATING, VALIDATING = "mutatingwebhookconfigurations", "validatingwebhookconfig
 RESOURCES = frozenset({f"{MUTATING}.{GROUP}", f"{VALIDATING}.{GROUP}"})
 
 
-def attributes(
-    kind: Kind,
-    operation: Operation,
-    new: Obj | None,
-    old: Obj | None,
-    *,
-    name: str,
-    subresource: str = "",
-    dry_run: bool = False,
-    manager: Writer | None = None,
-) -> Attributes:
-    """Of a write of an object; a Namespace is in itself."""
-    namespace = meta.namespace(old or new or {}) or ""
-    if kind.resource == "namespaces":
-        namespace = name
-    by = manager.name if manager else ""
-    return Attributes(kind, operation, namespace, name, new, old, subresource, dry_run=dry_run, manager=by)
-
-
 def unborn(obj: Obj, name: str) -> Obj:
     """A new object as its client means it, called `name` or not yet by any name."""
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _OF_THE_SERVER}
@@ -68,15 +49,33 @@ class Webhooks:
     def any(self) -> bool:
         return bool(self._mutating or self._validating)
 
-    @property
-    def asked(self) -> bool:
-        """Whether there is anything to ask about the present write."""
-        return self.any and current() is not None
+    def asked(
+        self,
+        kind: Kind,
+        operation: Operation,
+        new: Obj | None,
+        old: Obj | None,
+        *,
+        name: str,
+        subresource: str = "",
+        dry_run: bool = False,
+        manager: Writer | None = None,
+    ) -> Attributes | None:
+        """What there is to ask about the present write; None where there is nobody to ask."""
+        review = current() if self.any else None
+        of_state = subresource == "status" or subresource in kind.status_writes
+        if review is None or (of_state and not review.of_client):
+            return None
+        namespace = meta.namespace(old or new or {}) or ""
+        if kind.resource == "namespaces":
+            namespace = name  # a Namespace is in itself
+        by = manager.name if manager else ""
+        return Attributes(kind, operation, namespace, name, new, old, subresource, dry_run=dry_run, manager=by)
 
     def review(self, asked: Attributes) -> Obj | None:
         """All that there is to ask about what isn't stored: `asked.new` as it is in the end."""
         new = self.mutated(asked)
-        self.validate(replace(asked, new=new))
+        self.validate(asked, new)
         return new
 
     def review_all(self, asked: Iterable[Attributes]) -> None:
@@ -103,11 +102,12 @@ class Webhooks:
             second.ask(webhook, kind)
         return second.asked.new
 
-    def validate(self, asked: Attributes) -> None:
-        """StatusError when one says no, or can't be asked and must be. May raise Pending."""
+    def validate(self, asked: Attributes | None, new: Obj | None) -> None:
+        """StatusError when one says no to `new`, or can't be asked and must be. May raise Pending."""
         review = current()
-        if review is None or not self._validating:
+        if asked is None or review is None or not self._validating:
             return
+        asked = replace(asked, new=new)
         calls = [_call(webhook, kind, asked, review, 0) for webhook, kind in self._concerned(self._validating, asked)]
         if missing := [call for call in calls if review.answer(call) is None]:
             raise Pending(missing)
