@@ -31,7 +31,7 @@ def deserved(node: Obj, *, anywhere_else: bool) -> Iterator[tuple[str, str]]:
     if node["spec"].get("unschedulable"):
         yield UNSCHEDULABLE, "NoSchedule"
     for condition in (node.get("status") or {}).get("conditions") or ():
-        key, effects = _WRONG.get((condition["type"], condition.get("status")), ("", ()))
+        key, effects = _WRONG.get((condition.get("type"), condition.get("status")), ("", ()))
         yield from ((key, effect) for effect in effects if anywhere_else or effect != "NoExecute")
 
 

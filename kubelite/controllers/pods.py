@@ -35,7 +35,7 @@ def is_active(pod: Obj) -> bool:
 
 def ready_condition(pod: Obj) -> Obj | None:
     for condition in (pod.get("status") or {}).get("conditions") or ():
-        if condition["type"] == "Ready":
+        if condition.get("type") == "Ready":
             found: Obj = condition
             return found
     return None
@@ -83,8 +83,8 @@ def restarts(pod: Obj) -> tuple[int, int]:
     status, initial = pod.get("status") or {}, pod["spec"].get("initContainers") or ()
     sidecars = {container["name"] for container in initial if container.get("restartPolicy") == "Always"}
     mains = [it.get("restartCount", 0) for it in status.get("containerStatuses") or ()]
-    others = [it.get("restartCount", 0) for it in status.get("initContainerStatuses") or () if it["name"] in sidecars]
-    return max(mains, default=0), max(others, default=0)
+    initials = [it for it in status.get("initContainerStatuses") or () if it.get("name") in sidecars]
+    return max(mains, default=0), max((it.get("restartCount", 0) for it in initials), default=0)
 
 
 def revision(pod: Obj) -> str:

@@ -115,7 +115,7 @@ def parse_time(text: str) -> datetime:
 
 
 def condition(conditions: Iterable[Obj] | None, kind: str) -> Obj | None:
-    return next((entry for entry in conditions or () if entry["type"] == kind), None)
+    return next((entry for entry in conditions or () if entry.get("type") == kind), None)
 
 
 def condition_is_true(conditions: Iterable[Obj] | None, kind: str) -> bool:
@@ -136,4 +136,4 @@ def with_condition(conditions: Sequence[Obj] | None, new: Obj, now: datetime) ->
     entry = new | {"lastTransitionTime": moved}
     if old is None:
         return [*(conditions or ()), entry]
-    return [entry if item["type"] == new["type"] else item for item in conditions or ()]
+    return [entry if item.get("type") == new["type"] else item for item in conditions or ()]

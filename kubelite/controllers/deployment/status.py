@@ -42,7 +42,7 @@ def with_condition(conditions: Sequence[Obj], new: Obj, now: datetime) -> list[O
 
 
 def without_condition(conditions: Sequence[Obj], kind: str) -> list[Obj]:
-    return [entry for entry in conditions if entry["type"] != kind]
+    return [entry for entry in conditions if entry.get("type") != kind]
 
 
 def paused(draft: Draft) -> None:

@@ -150,7 +150,7 @@ class JobController(Controller):
 
     def _tell_end(self, job: Obj, end: Obj) -> None:
         if end["type"] == "Failed":
-            self.recorder.event(job, "Warning", end["reason"], end["message"])
+            self.recorder.event(job, "Warning", end.get("reason", ""), end.get("message", ""))
             return
         wanted = jobs.completions(job)
         if wanted is not None and job["status"].get("succeeded", 0) > wanted:

@@ -42,7 +42,7 @@ def _why(rule: Obj, pod: Obj) -> str:
         return ""
     patterns = {(pattern["type"], pattern.get("status")) for pattern in rule.get("onPodConditions") or ()}
     for condition in status.get("conditions") or ():
-        if (condition["type"], condition.get("status")) in patterns:
+        if (condition.get("type"), condition.get("status")) in patterns:
             return f"Pod {where} has condition {condition['type']}"
     return ""
 

@@ -49,8 +49,8 @@ def track(view: View, end: Obj | None, failed_indexes: Indexes, *, managed: bool
         status["failedIndexes"] = indexes.text_of(failed_indexes)
     status, untrack, partial = _tally(view, status, end)
     if end is not None and end["type"] in ("FailureTarget", "SuccessCriteriaMet"):
-        if meta.condition(status["conditions"], end["type"]) is None:
-            status["conditions"] = [*status["conditions"], end]
+        if not meta.condition_is_true(status["conditions"], end["type"]):
+            status["conditions"] = jobs.with_condition(status["conditions"], end)
         final = "Failed" if end["type"] == "FailureTarget" else "Complete"
         end = jobs.condition(final, end.get("reason", ""), end.get("message", ""), view.now)
     return Tracking(serialized(status), tuple(untrack), end, suspension, partial)
@@ -64,7 +64,7 @@ def _progress(view: View) -> tuple[Obj, str]:
     """Suspending and resuming are told by a condition and an event."""
     suspended = jobs.is_suspended(view.job)
     before = meta.condition(jobs.conditions(view.job), "Suspended")
-    if suspended == (before is not None and before["status"] == "True"):
+    if suspended == (before is not None and before.get("status") == "True"):
         return _conditions(view), ""
     word = "Suspended" if suspended else "Resumed"
     state = "True" if suspended else "False"

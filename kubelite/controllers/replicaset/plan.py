@@ -68,7 +68,7 @@ def status(rs: Obj, pods: Iterable[Obj], failure: tuple[str, StatusError] | None
 def _conditions(rs: Obj, failure: tuple[str, StatusError] | None, now: datetime) -> list[Obj]:
     present: list[Obj] = (rs.get("status") or {}).get("conditions") or []
     if failure is None:
-        return [condition for condition in present if condition["type"] != "ReplicaFailure"]
+        return [condition for condition in present if condition.get("type") != "ReplicaFailure"]
     if meta.condition(present, "ReplicaFailure"):
         return present
     reason, error = failure

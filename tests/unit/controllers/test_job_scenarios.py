@@ -317,3 +317,15 @@ def test_a_job_made_again_under_another_manager_is_left_alone(bench: Bench) -> N
     bench.create(job(managedBy="example.com/manager"))
     assert bench.job["status"] == {}
     assert bench.tracked() == []
+
+
+@pytest.mark.parametrize("kind", ["SuccessCriteriaMet", "Complete", "FailureTarget", "Failed"])
+@pytest.mark.parametrize("told", [{"status": "False"}, {}], ids=["no", "nothing"])
+def test_what_somebody_said_of_the_end_does_not_hold_it_up(bench: Bench, kind: str, told: Obj) -> None:
+    bench.create(job(backoffLimit=0))
+    said = {**bench.status, "conditions": [{"type": kind} | told]}
+    bench.registry.update("jobs", bench.job | {"status": said}, "status")
+    failed = "Fail" in kind
+    end(bench, bench.active()[0], **(FAILED if failed else DONE))
+    wanted = ["FailureTarget", "Failed"] if failed else ["SuccessCriteriaMet", "Complete"]
+    assert all(meta.condition_is_true(bench.status["conditions"], each) for each in wanted)

@@ -124,6 +124,27 @@ def test_settled_workload_costs_no_write(
     assert registry.store.revision == before
 
 
+SCRIBBLES: list[Obj] = [{}, {"type": "Progressing"}, {"type": "ReplicaFailure"}, {"type": "Ready"}]
+
+
+@pytest.mark.parametrize("plural", ["statefulsets", "deployments", "replicasets", "daemonsets"])
+def test_statuses_without_their_usual_fields_hold_nothing_up(
+    registry: Registry, controllers: Controllers, clock: Clock, plural: str
+) -> None:
+    registry.create(plural, workload())
+    controllers.settle()
+    for each in sorted({plural, "replicasets", "pods"}):
+        for obj in registry.list(each, "default"):
+            given = {"conditions": SCRIBBLES} | ({"containerStatuses": [{}]} if each == "pods" else {})
+            registry.update(each, obj | {"status": obj["status"] | given}, "status")
+    controllers.settle()
+    registry.patch(plural, "default", "web", {"spec": {"template": template("new")}})
+    rest(registry, controllers, clock)
+    assert len(images(registry)) == 1
+    status = registry.get(plural, "default", "web")["status"]
+    assert 1 in (status.get("availableReplicas"), status.get("numberAvailable"))
+
+
 @pytest.mark.parametrize("plural", ["statefulsets", "deployments", "replicasets", "daemonsets"])
 def test_deleted_workload_takes_its_pods_along(
     registry: Registry, controllers: Controllers, clock: Clock, plural: str
