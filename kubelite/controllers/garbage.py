@@ -28,7 +28,7 @@ class GarbageCollector(Controller):
         self, client: Client, recorder: Recorder, kinds: Iterable[Kind], now: Callable[[], datetime] | None = None
     ) -> None:
         super().__init__(client, recorder, now)
-        self._kinds = {(kind.group, kind.kind): kind for kind in kinds if kind.plural != "events"}
+        self._kinds = {(kind.group, kind.version, kind.kind): kind for kind in kinds if kind.plural != "events"}
         self._places: dict[str, _Where] = {}  # of every object, by its uid
         self._dependents: dict[str, set[_Where]] = {}  # by the owner's uid
         self._lost: dict[_Where, set[str]] = {}  # of dependents that still are: uids of owners seen to go
@@ -67,15 +67,12 @@ class GarbageCollector(Controller):
         return [_key(other) for other in (*dependents, *owners)]
 
     def _owner(self, dependent: Obj, ref: Obj) -> _Where | None:
-        group, _, _ = ref["apiVersion"].rpartition("/")
-        kind = self._kinds.get((group, ref["kind"]))
-        if kind is None:
-            return self._custom_owner(dependent, group, ref)
-        return _placed(kind.plural, kind, dependent, ref)
-
-    def _custom_owner(self, dependent: Obj, group: str, ref: Obj) -> _Where | None:
+        """None as well when no such kind is served in that version: what isn't known isn't gone."""
+        group, _, version = ref["apiVersion"].rpartition("/")
+        if kind := self._kinds.get((group, version, ref["kind"])):
+            return _placed(kind.plural, kind, dependent, ref)
         for kind in self.client.custom:
-            if (kind.group, kind.kind) == (group, ref["kind"]):
+            if (kind.group, kind.version, kind.kind) == (group, version, ref["kind"]):
                 return _placed(kind.resource, kind, dependent, ref)
         return None
 

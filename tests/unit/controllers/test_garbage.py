@@ -71,6 +71,21 @@ def test_a_dependent_goes_as_its_own_finalizer_asks(
     assert not any(map(meta.owner_references, registry.list("configmaps", "default")))
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "stays"),
+    [("apps/v1", "Deployment", False), ("apps/v1beta1", "Deployment", True), ("apps/v1", "Thing", True)],
+)
+def test_an_owner_of_a_kind_that_is_not_served_may_be_there(
+    registry: Registry, controllers: Controllers, version: str, kind: str, stays: bool
+) -> None:
+    reference = {"apiVersion": version, "kind": kind, "name": "unseen", "uid": "unseen"}
+    registry.create(
+        "configmaps", {"metadata": {"name": "child", "namespace": "default", "ownerReferences": [reference]}}
+    )
+    controllers.settle()
+    assert names(registry) == ["child"] * stays
+
+
 def test_orphans_lose_their_reference_and_stay(registry: Registry, controllers: Controllers) -> None:
     owner = create(registry, "owner")
     create(registry, "child", owner)
