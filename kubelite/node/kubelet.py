@@ -69,6 +69,7 @@ class Kubelet:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looks: set[asyncio.Task[None]] = set()
+        self._held: dict[str, Obj] = {}  # critical pods for which others are being ended
         self._rejected_at: dict[tuple[str | None, str], float] = {}
         self.ready = False
         self._shutting_down = False
@@ -121,8 +122,9 @@ class Kubelet:
         if change.plural != "pods":
             self._wake_readers(change)
             return
-        uid = meta.uid(change.object)
-        worker = self._workers.get(uid)
+        if change.type == "DELETED" or is_finished(change.object):
+            self._reconsider_held()
+        worker = self._workers.get(meta.uid(change.object))
         if worker is not None:
             if change.type == "MODIFIED" and change.old and _shown(change.old) != _shown(change.object):
                 worker.sources_changed()
@@ -148,6 +150,9 @@ class Kubelet:
         rejection = None
         if not (pod.get("status") or {}).get("startTime") and not is_finished(pod) and not meta.is_terminating(pod):
             rejection = self._rejection(pod)
+            if rejection is not None and self._make_room(pod, rejection):
+                self._held[meta.uid(pod)] = pod
+                return
         key, loop = (meta.namespace(pod), meta.name(pod)), asyncio.get_running_loop()
         if rejection is not None:
             wait = self._rejected_at.get(key, 0) + REJECT_AGAIN - loop.time()
@@ -164,17 +169,26 @@ class Kubelet:
         if found is not None and meta.uid(found) == meta.uid(pod) and meta.uid(pod) not in self._workers:
             self._begin_if_admitted(found)
 
+    def _reconsider_held(self) -> None:
+        held, self._held = self._held, {}
+        for pod in held.values():
+            self._reconsider(pod)
+
     def _rejection(self, pod: Obj) -> Rejection | None:
         node = self._client.find("nodes", None, self._settings.node_name)
-        if node is None:
-            return None
-        known = (worker.pod() for uid, worker in self._workers.items() if uid != meta.uid(pod))
-        others = [other for other in known if other is not None and not is_finished(other)]
-        rejection = admit(pod, node, others)
-        doomed = victims(pod, node, others, rejection) if rejection is not None else []
+        return admit(pod, node, self._others(pod)) if node is not None else None
+
+    def _make_room(self, pod: Obj, rejection: Rejection) -> bool:
+        """End others for a critical pod, which begins when they have ended; False where that is of no use."""
+        node = self._client.get("nodes", None, self._settings.node_name)
+        doomed = victims(pod, node, self._others(pod), rejection)
         for victim in doomed:
             self._workers[meta.uid(victim)].end_early(PREEMPTED)
-        return None if doomed else rejection
+        return bool(doomed)
+
+    def _others(self, pod: Obj) -> list[Obj]:
+        known = (worker.pod() for uid, worker in self._workers.items() if uid != meta.uid(pod))
+        return [other for other in known if other is not None and not is_finished(other)]
 
     def _begin(self, pod: Obj, containers: Iterable[Container], rejection: Rejection | None = None) -> None:
         uid = meta.uid(pod)

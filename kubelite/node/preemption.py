@@ -25,7 +25,7 @@ def victims(pod: Obj, node: Obj, others: Sequence[Obj], rejection: Rejection) ->
     """Of `others`, those whose end lets the node take the pod; none where that is of no use, or not the pod's due."""
     if _priority(pod) < CRITICAL_PRIORITY or not rejection.reason.startswith("OutOf"):
         return []
-    lower = [other for other in others if _priority(other) < min(_priority(pod), CRITICAL_PRIORITY)]
+    lower = [other for other in others if _priority(other) < _priority(pod)]
     gone = {meta.uid(other) for other in lower}
     if not _fits(pod, node, others, gone):
         return []

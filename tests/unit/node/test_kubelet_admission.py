@@ -60,9 +60,15 @@ async def test_critical_pod_pushes_others_away(node: Node, clock: Clock) -> None
     all_of_it = {"resources": {"requests": {"cpu": "2"}}}
     node.create("web-0", container(**all_of_it))
     await node.ready("web-0")
+    node.runtime.deaf = {"web"}
     node.create("web-1", container(**all_of_it), priorityClassName="system-node-critical")
+    await node.until(lambda: "SIGTERM web" in node.runtime.calls)
+    node.advance(29)
+    await asyncio.sleep(0.01)
+    assert node.runtime.named("web", "web-1") == []
+    node.advance(2)
     await node.ready("web-1")
-    await node.until(lambda: node.status("web-0")["phase"] == "Failed")
+    assert node.status("web-0")["phase"] == "Failed"
     assert node.status("web-0")["reason"] == "Preempting"
     condition = meta.condition(node.status("web-0")["conditions"], "DisruptionTarget") or {}
     assert (condition["status"], condition["reason"]) == ("True", "TerminationByKubelet")

@@ -40,6 +40,7 @@ def test_nobody_goes_where_it_does_not_help_or_is_not_due() -> None:
     assert chosen(asking("new", "1"), asking("a", "2")) == []
     huge = asking("new", "3", priority=2_000_000_000)
     assert chosen(huge, asking("a", "1")) == []
-    critical = asking("new", "1", priority=2_000_001_000)
+    critical = asking("new", "1", priority=2_000_000_000)
     assert chosen(critical, asking("a", "2", priority=2_000_000_000)) == []
+    assert chosen(asking("new", "1", priority=2_000_001_000), asking("a", "2", priority=2_000_000_000)) == ["a"]
     assert victims(critical, NODE, [asking("a", "2")], Rejection("NodePorts", "")) == []
