@@ -123,7 +123,9 @@ class Kubelet:
             self._wake_readers(change)
             return
         if change.type == "DELETED" or is_finished(change.object):
-            self._reconsider_held()
+            held, self._held = self._held, {}
+            for pod in held.values():
+                self._reconsider(pod)
         worker = self._workers.get(meta.uid(change.object))
         if worker is not None:
             if change.type == "MODIFIED" and change.old and _shown(change.old) != _shown(change.object):
@@ -168,11 +170,6 @@ class Kubelet:
         found = self._client.find("pods", meta.namespace(pod), meta.name(pod))
         if found is not None and meta.uid(found) == meta.uid(pod) and meta.uid(pod) not in self._workers:
             self._begin_if_admitted(found)
-
-    def _reconsider_held(self) -> None:
-        held, self._held = self._held, {}
-        for pod in held.values():
-            self._reconsider(pod)
 
     def _rejection(self, pod: Obj) -> Rejection | None:
         node = self._client.find("nodes", None, self._settings.node_name)
