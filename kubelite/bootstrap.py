@@ -17,6 +17,7 @@ from kubelite.registry.kinds.componentstatus import components
 
 STORAGE_CLASS = "managed-nfs-storage"
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+FRONT_PROXY = "front-proxy-client"  # the common name of its certificate
 _API_PORTS = [{"name": "https", "port": 443, "protocol": "TCP"}]
 _CLUSTER_ADMIN = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
 _MASTERS = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:masters"}
@@ -42,6 +43,19 @@ def initial_objects(settings: Settings) -> Iterator[tuple[str, Obj]]:
     yield "services", _api_service(settings)
     yield "endpoints", _api_endpoints(settings)
     yield "endpointslices", _api_slice(settings)
+
+
+def extension_authentication(ca_pem: str) -> Obj:
+    """How an aggregated API server knows clients, and the front proxy that tells it of them."""
+    data = {
+        "client-ca-file": ca_pem,
+        "requestheader-client-ca-file": ca_pem,
+        "requestheader-allowed-names": f'["{FRONT_PROXY}"]',
+        "requestheader-username-headers": '["X-Remote-User"]',
+        "requestheader-group-headers": '["X-Remote-Group"]',
+        "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+    }
+    return {"metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"}, "data": data}
 
 
 def _default_role() -> Obj:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from aiohttp import web
 
 from kubelite import bootstrap
+from kubelite.api.aggregation import Aggregation
 from kubelite.api.app import Api
 from kubelite.api.health import Check
 from kubelite.api.pods import Pods
@@ -130,6 +131,8 @@ class Cluster:
         )
         self._usages = Usages(self._runtime, self._kubelet)
         self._webhooks = WebhookCaller(self.registry)
+        shown = self._authority.client_certificate("front-proxy-client", bootstrap.FRONT_PROXY, [])
+        self._aggregation = Aggregation(self.registry, shown)
 
     def _service_account_token(self, namespace: str, account: str, audience: str, seconds: int, pod: Obj) -> str:
         found = self.registry.get("serviceaccounts", namespace, account)
@@ -224,7 +227,7 @@ class Cluster:
             LoadBalancerController(registry, recorder("service-controller"), str(settings.gateway)),
             ResourceQuotaController(registry, recorder("resourcequota-controller"), registry.built_in),
             ApiserverObjects(registry, recorder("apiserver"), bootstrap.initial_objects(settings)),
-            ApiServices(registry, recorder("apiserver"), registry.built_in),
+            ApiServices(registry, recorder("apiserver"), registry.built_in, self._aggregation.check),
             FlowControl(registry, recorder("apiserver")),
             NodeLease(registry, recorder("node-controller")),
             NodeLifecycle(registry, recorder("node-controller")),
@@ -233,8 +236,12 @@ class Cluster:
             EventExpiry(registry, recorder("event-expiry")),
         ]
 
+    def _initial_objects(self) -> Iterator[tuple[str, Obj]]:
+        yield from bootstrap.initial_objects(self._settings)
+        yield "configmaps", bootstrap.extension_authentication(self._authority.ca_pem)
+
     def _create_initial_objects(self) -> None:
-        for plural, obj in bootstrap.initial_objects(self._settings):
+        for plural, obj in self._initial_objects():
             present = self.registry.find(plural, meta.namespace(obj), meta.name(obj))
             if present is None:
                 self.registry.create(plural, obj)
@@ -264,7 +271,16 @@ class Cluster:
     async def _start_api(self) -> web.AppRunner:
         streams = NodeStreams(self._client, self._kubelet)
         pods = Pods(self.registry, streams)
-        api = Api(self.registry, self._tokens, pods, self._usages, self._readiness(), self._address, self._webhooks)
+        api = Api(
+            self.registry,
+            self._tokens,
+            pods,
+            self._usages,
+            self._readiness(),
+            self._address,
+            self._webhooks,
+            self._aggregation,
+        )
         runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         await self._listen(runner, "127.0.0.1")

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 
 from kubelite import errors
 from kubelite.api import discovery
+from kubelite.api.aggregation import Aggregation
 from kubelite.api.answer import Answer, send, send_error, warn
 from kubelite.api.authn import USER, Authenticator
 from kubelite.api.connect import connecting
@@ -33,6 +34,7 @@ from kubelite.api.subresources import Subresources
 from kubelite.api.telemetry import Telemetry
 from kubelite.api.tokenrequest import TokenRequests
 from kubelite.api.watch import Watches
+from kubelite.objects.meta import Obj
 from kubelite.objects.usage import Meter
 from kubelite.registry.kind import Kind
 from kubelite.registry.registry import Registry
@@ -93,9 +95,11 @@ class Api:
         ready: Mapping[str, Check],
         address: str,
         webhooks: Caller,
+        aggregation: Aggregation,
     ) -> None:
         self._registry = registry
         self._webhooks = webhooks
+        self._aggregation = aggregation
         self._authenticator = Authenticator(registry, tokens)
         self._built = Served(registry.kinds)
         self._reviews = Reviews(self._authenticator)
@@ -177,6 +181,8 @@ class Api:
             return await self._reviews.answer(request, *review, user)
         if request.path.startswith(METRICS):
             return await self._metrics.answer(request)
+        if service := self._elsewhere(request.path):
+            return await self._aggregation.serve(request, service, user)
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
         if handler is None:
@@ -247,27 +253,45 @@ class Api:
         keys = msgspec.json.encode(self._tokens.keys())
         return web.Response(body=keys, content_type="application/jwk-set+json", headers=_CACHED)
 
+    def _elsewhere(self, path: str) -> Obj | None:
+        """The APIService of what another server answers; whatever is served here is nobody else's."""
+        parts = path.split("/", 4)
+        if len(parts) > 3 and self._served.discovery.serves(parts[2], parts[3]):
+            return None
+        return self._aggregation.find(path)
+
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
         return self._discovered(request, self._served.discovery.api_versions(self._address), core=True)
 
     async def _group_list(self, request: web.Request) -> web.StreamResponse:
-        return self._discovered(request, self._served.discovery.group_list(), core=False)
+        listed = self._served.discovery.group_list()
+        return self._discovered(
+            request, listed | {"groups": [*listed["groups"], *self._aggregation.groups()]}, core=False
+        )
 
     def _discovered(self, request: web.Request, plain: dict[str, Any], *, core: bool) -> web.StreamResponse:
         form = discovery_form(request.headers.get("Accept", ""))
         if form.type == "object":
             return send(request, Answer(plain))
-        response = send(request, Answer(self._served.discovery.aggregated(core, form.version)))
+        found = self._served.discovery.aggregated(core, form.version)
+        if not core:
+            found["items"] += self._aggregation.discovered()
+        response = send(request, Answer(found))
         response.headers["Content-Type"] = (
             f"application/json;g=apidiscovery.k8s.io;v={form.version};as=APIGroupDiscoveryList"
         )
         return response
 
     async def _group(self, request: web.Request) -> web.StreamResponse:
-        return _found(request, self._served.discovery.group(request.match_info["group"]))
+        name = request.match_info["group"]
+        elsewhere = (one for one in self._aggregation.groups() if one["name"] == name)
+        there = next(({"kind": "APIGroup", "apiVersion": "v1"} | one for one in elsewhere), None)
+        return _found(request, self._served.discovery.group(name) or there)
 
     async def _resource_list(self, request: web.Request) -> web.StreamResponse:
         group = request.match_info.get("group", "")
+        if service := self._elsewhere(request.path):
+            return await self._aggregation.serve(request, service, request[USER])
         return _found(request, self._served.discovery.resource_list(group, request.match_info["version"]))
 
 

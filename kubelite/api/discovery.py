@@ -75,6 +75,9 @@ class Discovery:
     def group_names(self) -> list[str]:
         return sorted({group for group, _ in self._kinds if group})
 
+    def serves(self, group: str, version: str) -> bool:
+        return (group, version) in self._kinds
+
     def group_list(self) -> dict[str, Any]:
         groups = [self._group(name) for name in self.group_names()]
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
@@ -129,13 +132,13 @@ class Discovery:
         versions = []
         for group, version in self._kinds:
             if group == name and (listed := self.resource_list(group, version)):
-                resources = _aggregated_resources(group, version, listed["resources"])
+                resources = aggregated_resources(group, version, listed["resources"])
                 versions.append({"version": version, "resources": resources, "freshness": "Current"})
         metadata = {"name": name, "creationTimestamp": None} if name else {"creationTimestamp": None}
         return {"metadata": metadata, "versions": versions}
 
 
-def _aggregated_resources(group: str, version: str, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def aggregated_resources(group: str, version: str, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same resources in the newer form, in which subresources hang on their resource."""
     found: dict[str, dict[str, Any]] = {}
     for resource in listed:

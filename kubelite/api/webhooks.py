@@ -1,7 +1,6 @@
 """Calls to admission webhooks over HTTPS: an AdmissionReview there, its response back.
 
-After apiserver's `util/webhook` (whom to call, and as whom that one has to show itself) and
-`admission/plugin/webhook/request` (what is a response). A Service is called at one of its ready endpoints.
+After apiserver's `admission/plugin/webhook/request`: what is a response. `callout` finds whom to call.
 """
 
 from __future__ import annotations
@@ -9,17 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import random
-import ssl
 import uuid
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from kubelite.api.proxied import port_name, targets
+from kubelite.api.callout import Unreachable, destination, trust
 from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
 from kubelite.registry.kind import Reader
@@ -35,15 +30,6 @@ _MOST = 3 * 1024 * 1024  # bytes of a response
 
 class _NoResponse(Exception):
     """What came back isn't an answer to the question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """`url` is what messages name and the server is asked for; `address` is where it is reached, if not by that name."""
-
-    url: str
-    host: str
-    address: str = ""
 
 
 class WebhookCaller:
@@ -67,7 +53,7 @@ class WebhookCaller:
         }
         try:
             content = await self._post(spec["clientConfig"], review, spec["timeoutSeconds"])
-        except (OSError, aiohttp.ClientError, StatusError, _NoResponse) as error:
+        except (StatusError, Unreachable, _NoResponse) as error:
             return Answer(fault=f"failed to call webhook: {error}")
         try:
             return Answer(_verified(content, identity, version, call.mutating))
@@ -82,7 +68,7 @@ class WebhookCaller:
         try:
             answer = msgspec.json.decode(await self._post(webhook["clientConfig"], review, _CONVERSION_SECONDS))
             converted = _converted(answer, identity)
-        except (_NoResponse, StatusError, msgspec.DecodeError) as error:
+        except (StatusError, Unreachable, _NoResponse, msgspec.DecodeError) as error:
             raise conversion.failed(str(error)) from error
         conversion.answered(converted)
 
@@ -99,8 +85,8 @@ class WebhookCaller:
                     url.replace(f"https://{to.host}", f"https://{to.address}", 1) if to.address else url,
                     data=msgspec.json.encode(review),
                     headers=headers,
-                    ssl=_trust(client.get("caBundle") or ""),
-                    server_hostname=to.host.rpartition(":")[0] if to.address else None,
+                    ssl=trust(client.get("caBundle") or ""),
+                    server_hostname=to.server_name,
                     allow_redirects=False,
                 ) as response,
             ):
@@ -112,39 +98,6 @@ class WebhookCaller:
             raise _NoResponse(f'Post "{url}": context deadline exceeded') from None
         except (OSError, aiohttp.ClientError) as error:
             raise _NoResponse(f'Post "{url}": {error}') from error
-
-
-def destination(reader: Reader, client: Obj) -> Destination:
-    """Where a webhook's clientConfig leads; StatusError when its Service has no ready endpoint."""
-    if client.get("url"):
-        url = str(client["url"])
-        return Destination(url, url.split("/")[2])
-    wanted = client["service"]
-    namespace, name = wanted["namespace"], wanted["name"]
-    service = reader.find("services", namespace, name)
-    if service is None:
-        raise _NoResponse(f'service "{name}" not found')
-    host = f"{name}.{namespace}.svc:{wanted['port']}"
-    path = "/" + (wanted.get("path") or "").lstrip("/")
-    if service["spec"].get("type") == "ExternalName":
-        return Destination(f"https://{host}{path}", host, f"{service['spec']['externalName']}:{wanted['port']}")
-    endpoints = reader.find("endpoints", namespace, name) or {}
-    found = targets({"subsets": endpoints.get("subsets") or ()}, port_name(service, wanted["port"]))
-    if not found:
-        raise _NoResponse(f'no endpoints available for service "{name}"')
-    address, port = random.choice(found)
-    return Destination(f"https://{host}{path}", host, f"{address}:{port}")
-
-
-@lru_cache(maxsize=64)
-def _trust(bundle: str) -> ssl.SSLContext:
-    """Of the certificates in `bundle` (base64 of PEM), or of those that the machine trusts."""
-    try:
-        context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode() if bundle else None)
-    except (ValueError, binascii.Error, ssl.SSLError) as error:
-        raise _NoResponse(f"unable to load root certificates: {error}") from error
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Go's rules: no key identifiers needed
-    return context
 
 
 def _verified(content: bytes, identity: str, version: str, mutating: bool) -> Obj:

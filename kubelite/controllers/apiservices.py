@@ -5,7 +5,7 @@ After kube-aggregator's `controllers/autoregister` and `controllers/status`, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from kubelite.controllers.runtime import Controller, Key, Mapper, own
@@ -51,7 +51,9 @@ _USUAL_VERSION_PRIORITY = 15
 _CUSTOM_PRIORITIES = (1000, 100)
 
 _LOCAL = ("True", "Local", "Local APIServices are always available")
-_NOT_HANDED_ON = ("False", "FailedDiscoveryCheck", "requests are not handed on to other API servers here")
+_LOOK_AGAIN = 30.0  # seconds
+
+Check = Callable[[Obj], Awaitable[tuple[str, str, str]]]  # of an APIService: status, reason and message of Available
 
 
 class ApiServices(Controller):
@@ -64,9 +66,11 @@ class ApiServices(Controller):
         client: Client,
         recorder: Recorder,
         kinds: Iterable[Kind],
+        check: Check,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         super().__init__(client, recorder, now)
+        self._check = check
         served = {(kind.group, kind.version) for kind in kinds} | set(_WITHOUT_KINDS)
         self._built_in = {
             f"{version}.{group}": _local(group, version, *_priorities(group, version), "onstart")
@@ -75,7 +79,12 @@ class ApiServices(Controller):
         }
 
     def watches(self) -> Mapping[str, Mapper]:
-        return {_PLURAL: own, _DEFINITIONS: self._of_definition, "services": self._of_service}
+        return {
+            _PLURAL: own,
+            _DEFINITIONS: self._of_definition,
+            "services": self._of_service,
+            "endpoints": self._of_service,
+        }
 
     def initial(self) -> Iterable[Key]:
         yield from ((None, name) for name in self._built_in)
@@ -96,20 +105,31 @@ class ApiServices(Controller):
             if about.items() <= (one["spec"].get("service") or {}).items():
                 yield None, meta.name(one)
 
-    def reconcile(self, key: Key) -> None:
+    def reconcile(self, key: Key) -> Awaitable[float] | None:
         wanted = self._built_in.get(key[1]) or self._of_custom(key[1])
         present = self.client.find(_PLURAL, *key)
         if present is None:
             if wanted is None:
-                return
+                return None
             present = self.client.create(_PLURAL, wanted)
         elif MANAGED in meta.labels(present):
             if wanted is None:
                 self.client.delete(_PLURAL, *key)
-                return
+                return None
             if present["spec"] != wanted["spec"]:
                 present = self.client.update(_PLURAL, {**meta.copy(present), "spec": wanted["spec"]})
-        self._tell(present)
+        if present["spec"].get("service"):
+            return self._look(key, present)
+        self._tell(present, _LOCAL)
+        return None
+
+    async def _look(self, key: Key, service: Obj) -> float:
+        """Another server's is asked, now and then again."""
+        found = await self._check(service)
+        present = self.client.find(_PLURAL, *key)
+        if present is not None and meta.uid(present) == meta.uid(service):
+            self._tell(present, found)
+        return _LOOK_AGAIN
 
     def _of_custom(self, name: str) -> Obj | None:
         """Of a group and version that a definition has served."""
@@ -120,21 +140,13 @@ class ApiServices(Controller):
                     return _local(group, version["name"], *_CUSTOM_PRIORITIES, "true")
         return None
 
-    def _tell(self, service: Obj) -> None:
-        status, reason, message = self._available(service["spec"].get("service"))
+    def _tell(self, service: Obj, found: tuple[str, str, str]) -> None:
+        status, reason, message = found
         told = {"type": "Available", "status": status, "reason": reason, "message": message}
         before = (service.get("status") or {}).get("conditions")
         conditions = meta.with_condition(before, told, self.now())
         if conditions != before:
             self.client.update(_PLURAL, {**meta.copy(service), "status": {"conditions": conditions}}, "status")
-
-    def _available(self, remote: Obj | None) -> tuple[str, str, str]:
-        if remote is None:
-            return _LOCAL
-        if self.client.find("services", remote["namespace"], remote["name"]) is None:
-            text = f'service/{remote["name"]} in "{remote["namespace"]}" is not present'
-            return "False", "ServiceNotFound", text
-        return _NOT_HANDED_ON
 
 
 def _priorities(group: str, version: str) -> tuple[int, int]:

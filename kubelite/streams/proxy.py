@@ -11,7 +11,7 @@ import asyncio
 import gzip
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -43,11 +43,18 @@ _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where requests go; nobody vouches for the certificate of an https one."""
+    """Where requests go; without a `context` nobody vouches for the certificate of an https one.
+
+    `headers` are added to what is sent, `hidden` are beginnings of names that clients may not send through.
+    """
 
     scheme: str
     host: str
     port: int
+    context: ssl.SSLContext | None = None
+    server_name: str | None = None  # that the certificate has to be for
+    headers: Sequence[tuple[str, str]] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def authority(self) -> str:
@@ -92,23 +99,31 @@ async def _exchange(request: web.Request, location: Location, way: Way, path: st
         exchange = session.request(
             request.method,
             url,
-            headers=_request_headers(request, way, path),
+            headers=_request_headers(request, location, way, path),
             data=request.content if request.body_exists else None,
             allow_redirects=False,
             skip_auto_headers=_ADDED_BY_LIBRARY,
-            ssl=False,
+            ssl=location.context or False,
+            server_hostname=location.server_name,
         )
         async with exchange as answer:
             return await _answered(request, answer, way)
 
 
-def _request_headers(request: web.Request, way: Way, path: str) -> CIMultiDict[str]:
+def _request_headers(request: web.Request, location: Location, way: Way, path: str) -> CIMultiDict[str]:
     # The client has been told to go on already.
-    headers = _kept(request.headers, (hdrs.AUTHORIZATION, hdrs.EXPECT))
+    headers = _introduced(_kept(request.headers, (hdrs.AUTHORIZATION, hdrs.EXPECT)), location)
     came_by = [*request.headers.getall("X-Forwarded-For", ()), request.remote or ""]
     headers["X-Forwarded-For"] = ", ".join(filter(None, came_by))
     headers["X-Forwarded-Uri"] = way.prefix + path
     return headers
+
+
+def _introduced(headers: CIMultiDict[str], location: Location) -> CIMultiDict[str]:
+    """With what the target is told of the client, which the client can't tell itself."""
+    kept = CIMultiDict(pair for pair in headers.items() if not pair[0].lower().startswith(location.hidden))
+    kept.extend(location.headers)
+    return kept if location.headers else headers
 
 
 def _kept(headers: Mapping[str, str], without: Iterable[str] = ()) -> CIMultiDict[str]:
@@ -155,17 +170,20 @@ async def _rewritten(answer: aiohttp.ClientResponse, headers: CIMultiDict[str], 
 
 async def _tunnel(request: web.Request, location: Location, path: str) -> web.StreamResponse:
     """The request as it came, then bytes both ways: the target's own answer tells whether it upgrades."""
-    context = _unverified() if location.scheme == "https" else None
+    context = (location.context or _unverified()) if location.scheme == "https" else None
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(location.host, location.port, ssl=context)
+            reader, writer = await asyncio.open_connection(
+                location.host, location.port, ssl=context, server_hostname=location.server_name
+            )
     except (OSError, TimeoutError) as error:
         raise _unreachable(
             f"dial tcp {location.authority}: connect: {os.strerror(error.errno or 0).lower()}"
         ) from error
     query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+    headers = _introduced(_without(request.headers, (hdrs.AUTHORIZATION,)), location)
     lines = [f"{request.method} {path}{query} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in _without(request.headers, (hdrs.AUTHORIZATION,)).items()]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
     wire = RawWire(request)
     copies = [asyncio.create_task(_upload(wire, writer)), asyncio.create_task(_download(reader, wire))]

@@ -1,7 +1,7 @@
 """APIServices (apiregistration.k8s.io/v1): one for every group and version that is served.
 
-After kube-aggregator's `apis/apiregistration/validation` and `registry/apiservice`. Requests are not handed on to other
-API servers: an APIService with a service is kept, and its status says that it isn't available.
+After kube-aggregator's `apis/apiregistration/validation` and `registry/apiservice`. One with a service is answered by
+another API server.
 """
 
 from __future__ import annotations

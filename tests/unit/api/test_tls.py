@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from kubelite.api.aggregation import Aggregation
 from kubelite.api.app import Api
 from kubelite.api.pods import Pods
 from kubelite.pki import Authority
@@ -26,8 +27,10 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-async def address(authority: Authority, registry: Registry, tokens: TokenAuthority) -> AsyncIterator[str]:
-    api = Api(registry, tokens, Pods(registry, FakeStreams()), Measured(), {}, "127.0.0.1:6443", Hooks())
+async def address(
+    authority: Authority, registry: Registry, tokens: TokenAuthority, aggregation: Aggregation
+) -> AsyncIterator[str]:
+    api = Api(registry, tokens, Pods(registry, FakeStreams()), Measured(), {}, "127.0.0.1:6443", Hooks(), aggregation)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.server_certificate(["127.0.0.1"]))
     context.load_verify_locations(authority.ca_file)

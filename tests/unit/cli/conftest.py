@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
+from kubelite.api.aggregation import Aggregation
 from kubelite.api.app import Api
 from kubelite.api.pods import Pods, PodStreams
 from kubelite.bootstrap import initial_objects
@@ -58,7 +59,9 @@ async def _serve(settings: Settings, ready: threading.Event, stop: threading.Eve
     for plural, obj in initial_objects(settings):
         registry.create(plural, obj)
     pods = Pods(registry, cast(PodStreams, None))
-    api = Api(registry, TokenAuthority(authority.service_account_key()), pods, Measured(), {}, "127.0.0.1", Hooks())
+    tokens = TokenAuthority(authority.service_account_key())
+    aggregation = Aggregation(registry, authority.client_certificate("proxy", "proxy", []))
+    api = Api(registry, tokens, pods, Measured(), {}, "127.0.0.1", Hooks(), aggregation)
     runner = web.AppRunner(api.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=_tls(authority))

@@ -17,11 +17,15 @@ from tests.unit.customresources import GROUP, RESOURCE, definition, version
 REMOTE = f"v1.{GROUP}"
 
 
+async def unasked(service: Obj) -> tuple[str, str, str]:
+    raise AssertionError("there is nobody to ask")
+
+
 @pytest.fixture
 def controllers(registry: Registry, recorded: Recorded) -> Controllers:
     made = Controllers(
         registry,
-        ApiServices(registry, recorded, registry.built_in),
+        ApiServices(registry, recorded, registry.built_in, unasked),
         CustomResourceController(registry, recorded),
     )
     made.settle()
@@ -63,19 +67,26 @@ def test_those_of_definitions_come_and_go(registry: Registry, controllers: Contr
     assert registry.find("apiservices", None, REMOTE) is registry.find("apiservices", None, f"v2.{GROUP}") is None
 
 
-def test_another_api_server_is_not_available(registry: Registry, controllers: Controllers) -> None:
+async def test_another_api_server_is_asked_now_and_then(registry: Registry, recorded: Recorded) -> None:
+    found = [("False", "MissingEndpoints", "no"), ("True", "Passed", "yes")]
+
+    async def check(service: Obj) -> tuple[str, str, str]:
+        assert meta.name(service) == REMOTE
+        return found[0]
+
+    controller = ApiServices(registry, recorded, [], check)
     made = registry.create("apiservices", remote())
     assert made["spec"]["service"]["port"] == 443
-    controllers.settle()
-    assert available(registry, REMOTE) == ("False", "ServiceNotFound")
-    registry.create(
-        "services", {"metadata": {"name": "api", "namespace": "default"}, "spec": {"ports": [{"port": 443}]}}
-    )
-    controllers.settle()
-    assert available(registry, REMOTE) == ("False", "FailedDiscoveryCheck")
+    assert controller.reconcile((None, "gone")) is None
+    for expected in ("False", "MissingEndpoints"), ("True", "Passed"):
+        looked = controller.reconcile((None, REMOTE))
+        assert looked is not None
+        assert await looked == 30
+        assert available(registry, REMOTE) == expected
+        found.pop(0)
     assert API_SERVICE.row is not None
     row = API_SERVICE.row(registry.get("apiservices", None, REMOTE), registry.now())
-    assert row[1:3] == ["default/api", "False (FailedDiscoveryCheck)"]
+    assert row[1:3] == ["default/api", "True"]
 
 
 @pytest.mark.parametrize(
