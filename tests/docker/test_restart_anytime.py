@@ -102,6 +102,8 @@ class Writer(threading.Thread):
         self.doubtful = set()
 
 
+# A connection whose server is killed between accept and handshake is lost by Python's own ssl module (3.11), unclosed.
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 @pytest.mark.timeout(600)
 def test_kill_at_any_moment_loses_and_doubles_nothing(cluster: Cluster) -> None:
     dice = random.Random(20)
