@@ -77,4 +77,4 @@ def with_condition(conditions: Sequence[Obj], new: Obj) -> list[Obj]:
     """`new` in the place of the condition of its type, at the end when there is none."""
     if meta.condition(conditions, new["type"]) is None:
         return [*conditions, new]
-    return [new if condition["type"] == new["type"] else condition for condition in conditions]
+    return [new if condition.get("type") == new["type"] else condition for condition in conditions]

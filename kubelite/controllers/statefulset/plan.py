@@ -81,8 +81,7 @@ def _replica(view: View, pod: Obj) -> tuple[Step, bool]:
     pending = podq.phase(pod) == "Pending"
     if pending and (work := claims.missing(view.set, pod, view.claims)):
         actions.append(MendClaims(pod, work))
-    healthy = podq.is_running_and_ready(pod) and not view.is_unavailable(pod)
-    if view.ordered and not healthy:
+    if view.ordered and view.is_unavailable(pod):
         return (*actions, *blocked.explain(view, pod)), True
     return (*actions, *_repair(view, pod, claims_done=pending)), False
 

@@ -31,7 +31,7 @@ class View:
         return podq.is_available(pod, self.min_ready_seconds, self.now)
 
     def is_unavailable(self, pod: Obj) -> bool:
-        return not self.is_available(pod) or meta.is_terminating(pod)
+        return not (podq.is_running_and_ready(pod) and self.is_available(pod)) or meta.is_terminating(pod)
 
     def first_unavailable(self) -> Obj | None:
         """Of the replicas, else of the condemned pods with the lowest ordinal first."""

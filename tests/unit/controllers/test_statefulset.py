@@ -110,9 +110,10 @@ def test_scale_down_waits_for_an_unhealthy_lower_pod(cluster: Cluster) -> None:
     assert meta.is_terminating(cluster.pod("web-2"))
 
 
-def test_scale_down_takes_the_only_unhealthy_pod(cluster: Cluster) -> None:
+@pytest.mark.parametrize(("phase", "ready"), [("Running", False), ("Failed", True)])
+def test_scale_down_takes_the_only_unhealthy_pod(cluster: Cluster, phase: str, ready: bool) -> None:
     start(cluster)
-    cluster.set_pod("web-2", "Running", ready=False)
+    cluster.set_pod("web-2", phase, ready)
     change(cluster, replicas=1)
     assert meta.is_terminating(cluster.pod("web-2"))
 
