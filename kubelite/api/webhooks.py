@@ -23,6 +23,8 @@ from kubelite.registry.webhook_review import Answer, Call, Conversion
 
 _GROUP = "admission.k8s.io"
 _JSON_PATCH = "JSONPatch"
+# A webhook that speaks YAML too takes its pick where anything is accepted; this is what upstream's client sends.
+_ACCEPT = "application/json, */*"
 _CONVERSION_GROUP = "apiextensions.k8s.io"
 _CONVERSION_SECONDS = 30
 _MOST = 3 * 1024 * 1024  # bytes of a response
@@ -77,7 +79,7 @@ class WebhookCaller:
         url = f"{to.url}?timeout={seconds}s"
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        headers = {"Content-Type": "application/json", "Host": to.host}
+        headers = {"Content-Type": "application/json", "Accept": _ACCEPT, "Host": to.host}
         try:
             async with (
                 asyncio.timeout(seconds),
