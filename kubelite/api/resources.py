@@ -80,9 +80,7 @@ class Resources:
             if token is not None and token.is_spent(now):
                 raise token.expired()
             items = self._snapshot(resource, target.namespace, revision, token)
-        if not chosen.everything:
-            items = [item for item in items if chosen.matches(item.object)]
-        return selection.page(items, revision, asked.limit, token, begun=now, counted=chosen.everything)
+        return selection.page(chosen.of(items), revision, asked.limit, token, begun=now, counted=chosen.everything)
 
     def _snapshot(self, resource: str, namespace: str | None, revision: int, token: Token | None) -> Sequence[Stored]:
         store = self._registry.store

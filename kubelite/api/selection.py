@@ -40,6 +40,19 @@ class Selection:
     def everything(self) -> bool:
         return self.labels.empty and not self.fields.terms
 
+    @property
+    def reads_converted(self) -> bool:
+        """Whether it looks at fields of what a webhook converts: those of the request's version count."""
+        return self.kind.require is not None and any(path in self.kind.fields for path in self.fields.paths)
+
+    def of(self, items: Sequence[Stored]) -> Sequence[Stored]:
+        """Those of them that match. May raise Pending."""
+        if self.everything:
+            return items
+        if self.kind.require is not None and self.reads_converted:
+            self.kind.require([item.object for item in items])
+        return [item for item in items if self.matches(item.object)]
+
     def matches(self, obj: Obj) -> bool:
         return self.labels.matches(meta.labels(obj)) and self.fields.matches(lambda path: self._read(obj, path))
 
@@ -48,7 +61,7 @@ class Selection:
             return meta.name(obj)
         if path == "metadata.namespace":
             return meta.namespace(obj) or ""
-        return self.kind.fields[path](obj)
+        return self.kind.fields[path](self.kind.encode(obj) if self.kind.require else obj)
 
 
 def of_query(kind: Kind, query: Mapping[str, str]) -> Selection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -130,24 +130,31 @@ class View:
         """A custom kind lives as long as its definition says the same."""
         return [self._kind.resource] if self._kind.structural is None else [self._kind.resource, DEFINITIONS]
 
-    def existing(self, items: Iterable[Stored]) -> bytes:
-        chosen = self._chosen
-        return b"".join(self._encoder.line("ADDED", i) for i in items if chosen.everything or chosen.matches(i.object))
+    def existing(self, items: Sequence[Stored]) -> bytes:
+        """May raise Pending."""
+        chosen = self._chosen.of(items)
+        if self._kind.require is not None and not self._encoder.is_partial:
+            self._kind.require([item.object for item in chosen])  # with one call
+        return b"".join(self._encoder.line("ADDED", item) for item in chosen)
 
     async def lines(self, changes: Sequence[Change]) -> bytes:
         """Up to where the kind ends."""
-        await self._convert([change.now.object for change in changes if change.resource == self._kind.resource])
+        if self._chosen.reads_converted:
+            mine = [change for change in changes if change.resource == self._kind.resource]
+            await self._convert([state.object for one in mine for state in (one.before, one.now) if state is not None])
         found = []
         for change in changes:
             if change.resource != self._kind.resource:
                 self.over = self.over or self._is_end(change)
             elif not self.over and (event := selected(change, self._chosen, self._namespace)):
-                found.append(self._encoder.line(*event))
-        return b"".join(found)
+                found.append(event)
+        if not self._encoder.is_partial:
+            await self._convert([stored.object for _, stored in found])
+        return b"".join(self._encoder.line(*event) for event in found)
 
     async def _convert(self, objects: Sequence[Obj]) -> None:
         """What a webhook converts is in the watch's version before it is looked at."""
-        if self._kind.require is None or self._encoder.is_partial:
+        if self._kind.require is None:
             return
         try:
             self._kind.require(objects)

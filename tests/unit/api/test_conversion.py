@@ -19,6 +19,8 @@ V1, V2 = (f"/apis/{GROUP}/{name}/namespaces/default/crontabs" for name in ("v1",
 WEBHOOK = {"clientConfig": {"url": "https://127.0.0.1:1/"}, "conversionReviewVersions": ["v1"]}
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 SECOND: Obj = {"type": "object", "properties": {"schedule": {"type": "string"}, "replicas": {"type": "integer"}}}
+SELECTABLE = [{"jsonPath": ".spec.schedule"}]
+DAILY = "fieldSelector=spec.schedule%3Ddaily"
 COLUMNS = [{"name": "Schedule", "type": "string", "jsonPath": ".spec.schedule"}]
 
 
@@ -31,7 +33,8 @@ def renamed(obj: Obj, api_version: str) -> Obj:
 
 @pytest.fixture(autouse=True)
 async def declared(call: Caller, registry: Registry, recorded: Recorded, hooks: Hooks) -> None:
-    versions = version(), version("v2", SECOND, additionalPrinterColumns=COLUMNS, subresources={"status": {}})
+    more: Obj = {"additionalPrinterColumns": COLUMNS, "selectableFields": SELECTABLE, "subresources": {"status": {}}}
+    versions = version(), version("v2", SECOND, **more)
     made = await call.post(DEFINITIONS, definition(*versions, conversion={"strategy": "Webhook", "webhook": WEBHOOK}))
     assert made.status == 201, made.message
     Controllers(registry, CustomResourceController(registry, recorded, registry.now)).settle()
@@ -80,6 +83,21 @@ async def test_a_watch_is_in_its_version(call: Caller) -> None:
     await asyncio.sleep(0)
     await call.post(V1, crontab("two", cron="after"))
     assert [event["object"]["spec"]["schedule"] for event in await watching] == ["before", "after"]
+
+
+async def test_fields_are_selected_as_the_version_has_them(call: Caller, hooks: Hooks) -> None:
+    await call.post(V1, crontab("a", cron="daily"))
+    await call.post(V1, crontab("b", cron="weekly"))
+    assert (await call.get(f"{V2}?{DAILY}")).names == ["a"]
+    assert hooks.conversions == [["a", "b"]]
+    watching = asyncio.create_task(call.events(f"{V2}?watch=1&timeoutSeconds=5&{DAILY}", 3))
+    await asyncio.sleep(0)
+    await call.patch(f"{V1}/b", [{"op": "replace", "path": "/spec/cron", "value": "daily"}], JSON_PATCH)
+    await call.patch(f"{V1}/a", [{"op": "replace", "path": "/spec/cron", "value": "weekly"}], JSON_PATCH)
+    seen = [(event["type"], event["object"]["metadata"]["name"]) for event in await watching]
+    assert seen == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "a")]
+    await call.delete(f"{V2}?{DAILY}")
+    assert (await call.get(V2)).names == ["a"]
 
 
 @pytest.mark.parametrize(
