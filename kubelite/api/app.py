@@ -228,7 +228,7 @@ class Api:
         if target.subresource:
             return self._subresources.get(target.subresource, {}).get(method)
         verb = (_OBJECT_VERBS if target.name else _COLLECTION_VERBS).get(method)
-        if verb not in target.kind.verbs:
+        if verb not in (*target.kind.verbs, *target.kind.untold_verbs):
             return None
         return (self._object if target.name else self._collection).get(method)
 

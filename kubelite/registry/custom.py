@@ -22,6 +22,7 @@ from kubelite.schema.structural import PRESERVE, Structural
 
 _VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES = {None: 2, "beta": 1, "alpha": 0}
+_UNTOLD = ("patch", "update")  # what can still take the finalizers off once the definition is to go
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
@@ -61,7 +62,8 @@ def _kind(definition: Obj, version: Obj, done: Conversions) -> Kind:
         categories=tuple(names.get("categories") or ()),
         list_kind=names.get("listKind") or f"{names['kind']}List",
         subresources=frozenset(name for name in ("status", "scale") if subresources.get(name) is not None),
-        verbs=tuple(verb for verb in STANDARD_VERBS if not (terminating and verb in ("create", "patch", "update"))),
+        verbs=tuple(verb for verb in STANDARD_VERBS if not (terminating and verb in ("create", *_UNTOLD))),
+        untold_verbs=_UNTOLD if terminating else (),
         columns=(NAME_COLUMN, *map(_column, columns)),
         row=_row_of(columns),
         default=structural.default,

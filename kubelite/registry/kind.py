@@ -109,6 +109,7 @@ class Kind:
     fields: Mapping[str, Callable[[Obj], str]] = field(default_factory=dict)  # selectable beside metadata.*
     initial_status: Callable[[Obj], Obj | None] = lambda obj: None  # status of a new object
     verbs: Sequence[str] = STANDARD_VERBS
+    untold_verbs: Sequence[str] = ()  # done too, though discovery doesn't say so
     grace: Callable[[Obj], int] | None = None  # default grace seconds on delete; None: removed at once
     status_metadata: Sequence[str] = ("labels", "annotations")  # what a write of the status may change of the metadata
     counts_generations: bool | None = None  # has metadata.generation; None: in a named group with a status apart

@@ -74,6 +74,18 @@ async def test_a_kind_comes_and_goes(call: Caller, declare: Declared) -> None:
     assert (await call.get(f"/apis/{GROUP}")).status == 404
 
 
+async def test_what_holds_a_kind_that_is_to_go_can_be_taken_away(call: Caller, declare: Declared) -> None:
+    await declare()
+    await make(call)
+    await call.patch(f"{TABS}/one", {"metadata": {"finalizers": ["example.com/f"]}})
+    await declare.delete()
+    (tabs,) = (await call.get(f"/apis/{GROUP}/v1")).json["resources"]
+    assert tabs["verbs"] == ["delete", "deletecollection", "get", "list", "watch"]
+    assert (await call.post(TABS, crontab("two"))).status == 405
+    assert (await call.patch(f"{TABS}/one", {"metadata": {"finalizers": None}})).status == 200
+    assert (await call.get(f"{TABS}/one")).status == 404
+
+
 async def test_a_watch_ends_with_its_kind(call: Caller, declare: Declared) -> None:
     await declare()
     created = await make(call)
