@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubelite.api import metrics
+from kubelite.api.build import commit
 from kubelite.config import KUBERNETES_VERSION
 from kubelite.registry.kind import Kind
 
@@ -45,7 +46,7 @@ def version_info(platform: str = "linux/amd64") -> dict[str, str]:
         "major": major,
         "minor": minor,
         "gitVersion": f"{KUBERNETES_VERSION}+kubelite",
-        "gitCommit": "",
+        "gitCommit": commit(),
         "gitTreeState": "clean",
         "buildDate": "",
         "goVersion": "",

@@ -108,6 +108,8 @@ def _schema(schema: dict[str, Any]) -> bytes:
     parts = [_text(1, "#/definitions/" + schema["$ref"])] if "$ref" in schema else []
     if "format" in schema:
         parts.append(_text(2, schema["format"]))
+    if "description" in schema:
+        parts.append(_text(4, schema["description"]))
     parts.append(_texts(19, schema.get("required", ())))
     if isinstance(schema.get("additionalProperties"), dict):
         parts.append(_field(21, _field(1, _schema(schema["additionalProperties"]))))

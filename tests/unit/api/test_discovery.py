@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -140,6 +141,7 @@ async def test_the_version_chooses_the_client(call: Caller) -> None:
     version = json.loads((await call.get("/version")).content)
     assert (version["major"], version["minor"]) == ("1", "32")
     assert version["gitVersion"].startswith("v1.32.")
+    assert re.fullmatch("[0-9a-f]{40}", version["gitCommit"])
 
 
 async def test_there_are_no_definitions_of_other_kinds(call: Caller) -> None:

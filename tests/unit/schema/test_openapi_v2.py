@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kubelite.schema import structural_publish
 from kubelite.schema.openapi_v2 import MEDIA_TYPE, OpenApiV2
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -91,15 +92,26 @@ def test_patch_operation_tells_kubectl_what_it_looks_for(openapi: OpenApiV2) -> 
 
 
 def test_definitions_keep_types_and_patch_keys(openapi: OpenApiV2) -> None:
-    definitions = named(one(openapi.document, 9), 1)
-    pod_spec = named(one(definitions["io.k8s.api.core.v1.PodSpec"], 25), 1)
+    found = named(one(openapi.document, 9), 1)
+    pod_spec = named(one(found["io.k8s.api.core.v1.PodSpec"], 25), 1)
     containers = pod_spec["containers"]
     assert one(containers, 22, 1) == b"array"
     assert one(containers, 23, 1, 1) == b"#/definitions/io.k8s.api.core.v1.Container"
     assert extension(containers, 31, "x-kubernetes-patch-merge-key") == "name"
     assert one(pod_spec["nodeSelector"], 21, 1, 22, 1) == b"string"
     assert one(pod_spec["priority"], 2) == b"int32"
-    assert one(definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"], 2) == b"int-or-string"
+    assert one(found["io.k8s.apimachinery.pkg.util.intstr.IntOrString"], 2) == b"int-or-string"
+
+
+def test_descriptions_are_there_for_kubectl_explain() -> None:
+    spec = {"type": "object", "description": "What is wanted."}
+    schema = {"type": "object", "description": "A Foo.", "properties": {"spec": spec}}
+    made = structural_publish.definitions("example.com", "v1", "Foo", "FooList", schema)
+    document = OpenApiV2([Resource("example.com", "v1", "Foo", "foos", definitions=made)], "v1.32.0").document
+    found = named(one(document, 9), 1)["com.example.v1.Foo"]
+    properties = named(one(found, 25), 1)
+    assert (one(found, 4), one(properties["spec"], 4)) == (b"A Foo.", b"What is wanted.")
+    assert one(properties["apiVersion"], 4).startswith(b"APIVersion defines")
 
 
 def test_etag_and_media_type_suit_go_clients(openapi: OpenApiV2) -> None:
