@@ -21,8 +21,12 @@ def check_request(eviction: Obj, pod: Obj) -> None:
     """The request has to name the pod that it was sent to, and may insist on one version of it."""
     if (eviction.get("metadata") or {}).get("name") != meta.name(pod):
         raise bad_request("name in URL does not match name in Eviction object")
-    wanted = ((eviction.get("deleteOptions") or {}).get("preconditions") or {}).get("resourceVersion")
+    preconditions = (eviction.get("deleteOptions") or {}).get("preconditions") or {}
+    uid, wanted = preconditions.get("uid"), preconditions.get("resourceVersion")
     current = pod["metadata"]["resourceVersion"]
+    if uid not in (None, "", meta.uid(pod)):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.uid(pod)}"
+        raise conflict("pods", meta.name(pod), why)
     if wanted not in (None, "", current):
         why = (
             f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record "

@@ -177,11 +177,11 @@ class DockerRuntime:
         try:
             await asyncio.wait({work, first}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not answered.is_set():
-                work.add_done_callback(_ignore_outcome)
                 raise RegistryUnavailable(f"no answer from the registry within {patience:g} s")
             await work
         finally:
             first.cancel()
+            work.add_done_callback(_ignore_outcome)  # whoever gave up or was cancelled asks no more
         self._images.pop(reference, None)
         image = await self.image(reference)
         if image is None:

@@ -249,10 +249,8 @@ def _ready(view: View, containers_ready: Obj, old: list[Obj]) -> Obj:
         found = meta.condition(old, gate["conditionType"])
         if found is None:
             problems.append(f'corresponding condition of pod readiness gate "{gate["conditionType"]}" does not exist.')
-        elif found["status"] != "True":
-            problems.append(
-                f'the status of pod readiness gate "{gate["conditionType"]}" is not "True", but {found["status"]}'
-            )
+        elif (status := found.get("status", "")) != "True":  # anybody may write it
+            problems.append(f'the status of pod readiness gate "{gate["conditionType"]}" is not "True", but {status}')
     if problems:
         return _verdict("Ready", False, "ReadinessGatesNotReady", ", ".join(problems))
     return _verdict("Ready", True)

@@ -102,6 +102,15 @@ async def test_eviction_is_a_graceful_delete_with_a_reason(call: Caller, registr
     assert any(condition["type"] == "DisruptionTarget" for condition in evicted["status"]["conditions"])
 
 
+async def test_an_eviction_of_another_pod_of_that_name_leaves_no_trace(call: Caller, registry: Registry) -> None:
+    await call.post(f"{CORE}/pods", pod())
+    registry.bind(registry.get("pods", "default", "web"), "node-1")
+    eviction = {"kind": "Eviction", "apiVersion": "policy/v1", "metadata": {"name": "web"}}
+    answer = await call.post(f"{POD}/eviction", {**eviction, "deleteOptions": {"preconditions": {"uid": "other"}}})
+    assert (answer.status, answer.json["reason"]) == (409, "Conflict")
+    assert "DisruptionTarget" not in [one["type"] for one in (await call.get(POD)).json["status"]["conditions"]]
+
+
 async def test_finalize_releases_a_namespace(call: Caller) -> None:
     await call.post("/api/v1/namespaces", {"metadata": {"name": "going"}})
     going = (await call.delete("/api/v1/namespaces/going")).json

@@ -268,6 +268,12 @@ def test_readiness_gates_hold_back_ready() -> None:
     )
 
 
+def test_a_readiness_gate_without_a_status_is_not_true() -> None:
+    of = pod(readinessGates=[{"conditionType": "x.io/a"}])
+    of["status"]["conditions"] = [{"type": "x.io/a"}]
+    assert verdict(status_of(of, running()), "Ready")[0] == "False"
+
+
 def test_container_removed_behind_our_back_is_lost() -> None:
     old = status_of(pod(), running(attempt=2))
     web = status_of(pod(status=old))["containerStatuses"][0]
