@@ -71,20 +71,23 @@ class Subresources:
         value, _ = decode.decode_yaml(await request.read())
         asked, _ = accept(value if isinstance(value, dict) else {}, ("autoscaling", "v1", "Scale"), wanted.directive)
         kind, old = target.kind, self._object(target)
-        config: Any = (asked.get("spec") or {}).get("replicas", 0)
+        shown = self._scale(target, old)
+        new = shown | {"spec": {"replicas": (asked.get("spec") or {}).get("replicas", 0)}}
+        config: Any = self._admitted(target, "UPDATE", new, _SCALE, wanted.dry_run, old=shown)["spec"]["replicas"]
         for name in reversed(kind.scale.replicas if kind.scale else ("spec", "replicas")):
             config = {name: config}
         metadata = {"name": target.name, "namespace": target.namespace}
         config |= {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
-        applied = self._registry.apply(
-            kind,
-            target.namespace,
-            meta.name(old),
-            config,
-            writer=Writer(wanted.manager, "scale"),
-            force=wanted.force,
-            dry_run=wanted.dry_run,
-        )
+        with reviewed(None):
+            applied = self._registry.apply(
+                kind,
+                target.namespace,
+                meta.name(old),
+                config,
+                writer=Writer(wanted.manager, "scale"),
+                force=wanted.force,
+                dry_run=wanted.dry_run,
+            )
         return self._shown(request, target, applied.object)
 
     def _scaled(self, request: web.Request, target: Target, new: Obj, wanted: WriteOptions) -> web.StreamResponse:

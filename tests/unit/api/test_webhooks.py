@@ -189,6 +189,9 @@ async def test_a_scale_is_asked_about_as_such(registry: Registry, call: Caller, 
     registry.create(MUTATING, configuration(webhook("m.m.m", rule("deployments"))))
     scaled = await call.patch(f"{APPS}/deployments/web/scale", {"spec": {"replicas": 3}})
     assert (scaled.status, hooks.names) == (200, ["v.v.v"])
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3}}
+    applied = await call.patch(f"{APPS}/deployments/web/scale?fieldManager=m&force=true", scale, APPLY)
+    assert (applied.status, hooks.names) == (200, ["v.v.v", "v.v.v"])
     request = hooks.asked[0][1]
     assert (request["kind"]["kind"], request["subResource"], request["object"]["spec"]) == (
         "Scale",
