@@ -39,12 +39,9 @@ class Aggregation:
         self._shown = shown
         self._served: dict[str, list[dict[str, Any]]] = {}  # an APIService's uid -> APIResources
 
-    def find(self, path: str) -> Obj | None:
-        """The APIService of a path `/apis/<group>/<version>...` that another server answers."""
-        parts = path.split("/", 4)
-        if len(parts) < 4 or parts[1] != "apis":
-            return None
-        found = self._registry.find("apiservices", None, f"{parts[3]}.{parts[2]}")
+    def find(self, group: str, version: str) -> Obj | None:
+        """The APIService of what another server answers."""
+        found = self._registry.find("apiservices", None, f"{version}.{group}")
         return found if found and found["spec"].get("service") else None
 
     async def serve(self, request: web.Request, service: Obj, user: User) -> web.StreamResponse:
@@ -92,33 +89,42 @@ class Aggregation:
             if service["spec"].get("service") and meta.condition_is_true(conditions, "Available"):
                 yield service
 
-    def groups(self) -> list[dict[str, Any]]:
-        """APIGroups, their versions by priority."""
+    def _by_group(self) -> list[tuple[str, list[Obj]]]:
+        """The APIServices of each group, those of better versions first."""
         found: dict[str, list[Obj]] = {}
         for service in sorted(self._available(), key=lambda one: -one["spec"]["versionPriority"]):
-            found.setdefault(service["spec"]["group"], []).append(service["spec"])
-        return [_group(name, specs) for name, specs in sorted(found.items())]
+            found.setdefault(service["spec"]["group"], []).append(service)
+        return sorted(found.items())
+
+    def groups(self) -> list[dict[str, Any]]:
+        """APIGroups."""
+        return [_group(name, services) for name, services in self._by_group()]
+
+    def group(self, name: str) -> dict[str, Any] | None:
+        """An APIGroup as a document of its own."""
+        services = dict(self._by_group()).get(name)
+        return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, services)} if services else None
 
     def discovered(self) -> list[dict[str, Any]]:
         """APIGroupDiscoveries."""
-        services = {(one["spec"]["group"], one["spec"]["version"]): meta.uid(one) for one in self._available()}
         return [
             {
-                "metadata": {"name": group["name"], "creationTimestamp": None},
-                "versions": [self._version(group["name"], one["version"], services) for one in group["versions"]],
+                "metadata": {"name": name, "creationTimestamp": None},
+                "versions": [self._version(one) for one in services],
             }
-            for group in self.groups()
+            for name, services in self._by_group()
         ]
 
-    def _version(self, group: str, version: str, services: dict[tuple[str, str], str]) -> dict[str, Any]:
-        listed = self._served.get(services[group, version], [])
-        resources = aggregated_resources(group, version, listed)
+    def _version(self, service: Obj) -> dict[str, Any]:
+        group, version = service["spec"]["group"], service["spec"]["version"]
+        resources = aggregated_resources(group, version, self._served.get(meta.uid(service), []))
         return {"version": version, "resources": resources, "freshness": "Current"}
 
 
-def _group(name: str, specs: list[Obj]) -> dict[str, Any]:
-    versions = [{"groupVersion": f"{name}/{spec['version']}", "version": spec["version"]} for spec in specs]
-    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+def _group(name: str, services: list[Obj]) -> dict[str, Any]:
+    versions = [service["spec"]["version"] for service in services]
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
 async def _resources(location: Location, path: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from kubelite.api.metrics import Metrics
 from kubelite.api.negotiation import discovery_form
 from kubelite.api.openapi import OpenApi
 from kubelite.api.options import check_timeout, is_true
-from kubelite.api.path import Target, parse
+from kubelite.api.path import Target, parse, split
 from kubelite.api.pods import Pods
 from kubelite.api.proxied import Proxied
 from kubelite.api.resources import Resources
@@ -181,7 +181,8 @@ class Api:
             return await self._reviews.answer(request, *review, user)
         if request.path.startswith(METRICS):
             return await self._metrics.answer(request)
-        if service := self._elsewhere(request.path):
+        located = split(request.path)
+        if located and (service := self._elsewhere(*located[:2])):
             return await self._aggregation.serve(request, service, user)
         target, watching = self._target(request)
         handler = self._watch if watching else self._handler(request.method, target)
@@ -253,12 +254,9 @@ class Api:
         keys = msgspec.json.encode(self._tokens.keys())
         return web.Response(body=keys, content_type="application/jwk-set+json", headers=_CACHED)
 
-    def _elsewhere(self, path: str) -> Obj | None:
+    def _elsewhere(self, group: str, version: str) -> Obj | None:
         """The APIService of what another server answers; whatever is served here is nobody else's."""
-        parts = path.split("/", 4)
-        if len(parts) > 3 and self._served.discovery.serves(parts[2], parts[3]):
-            return None
-        return self._aggregation.find(path)
+        return None if self._served.discovery.serves(group, version) else self._aggregation.find(group, version)
 
     async def _api_versions(self, request: web.Request) -> web.StreamResponse:
         return self._discovered(request, self._served.discovery.api_versions(self._address), core=True)
@@ -284,15 +282,13 @@ class Api:
 
     async def _group(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["group"]
-        elsewhere = (one for one in self._aggregation.groups() if one["name"] == name)
-        there = next(({"kind": "APIGroup", "apiVersion": "v1"} | one for one in elsewhere), None)
-        return _found(request, self._served.discovery.group(name) or there)
+        return _found(request, self._served.discovery.group(name) or self._aggregation.group(name))
 
     async def _resource_list(self, request: web.Request) -> web.StreamResponse:
-        group = request.match_info.get("group", "")
-        if service := self._elsewhere(request.path):
+        group, version = request.match_info.get("group", ""), request.match_info["version"]
+        if service := self._elsewhere(group, version):
             return await self._aggregation.serve(request, service, request[USER])
-        return _found(request, self._served.discovery.resource_list(group, request.match_info["version"]))
+        return _found(request, self._served.discovery.resource_list(group, version))
 
 
 def _found(request: web.Request, document: dict[str, Any] | None) -> web.StreamResponse:

@@ -22,7 +22,7 @@ _TRUSTED = 10.0  # seconds
 _REMEMBERED = 1000  # tokens
 _EXTRA = "impersonate-extra-"
 _LEEWAY = timedelta(minutes=1)  # upstream's, of its token library
-_ACCOUNT = "system:serviceaccount:"
+ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,8 @@ def _impersonated(request: web.Request) -> User | None:
         if groups or extra or uid:
             raise errors.internal_error("requested impersonation without impersonating a user")
         return None
-    if not groups and name.startswith(_ACCOUNT):
-        namespace = name.removeprefix(_ACCOUNT).split(":")[0]
+    if not groups and name.startswith(ACCOUNT):
+        namespace = name.removeprefix(ACCOUNT).split(":")[0]
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
     everybody = "system:unauthenticated" if name == "system:anonymous" else "system:authenticated"
     return User(name, tuple(dict.fromkeys((*groups, everybody))), uid, extra)

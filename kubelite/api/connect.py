@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from aiohttp import web
 
+from kubelite.api.discovery import SUBRESOURCES
 from kubelite.api.options import is_true
 from kubelite.api.path import Target
 from kubelite.objects.meta import Obj
 from kubelite.registry.webhook_rules import Attributes
 
 _STREAMS = ("stdin", "stdout", "stderr", "tty")
-_OPTIONS: Mapping[str, str] = {
-    "exec": "PodExecOptions",
-    "attach": "PodAttachOptions",
-    "portforward": "PodPortForwardOptions",
-    "proxy": "{kind}ProxyOptions",
-}
+_CONNECTIONS = ("exec", "attach", "portforward", "proxy")
 
 
 def connecting(request: web.Request, target: Target) -> Attributes | None:
     """What is asked for by a request that opens a connection; None for all others."""
-    if target.subresource not in _OPTIONS:
+    if target.subresource not in _CONNECTIONS:
         return None
-    kind, name = _OPTIONS[target.subresource].format(kind=target.kind.kind), target.name.split(":")[0]
+    kind, name = SUBRESOURCES[target.subresource][2].format(kind=target.kind.kind), target.name.split(":")[0]
     options = {"kind": kind, "apiVersion": "v1"} | _asked(request, target)
     return Attributes(
         target.kind,

@@ -13,7 +13,7 @@ from kubelite.config import KUBERNETES_VERSION
 from kubelite.registry.kind import Kind
 
 # Subresources whose body isn't the kind itself: (group, version, kind, verbs).
-_SUBRESOURCES: Mapping[str, tuple[str, str, str, Sequence[str]]] = {
+SUBRESOURCES: Mapping[str, tuple[str, str, str, Sequence[str]]] = {
     "scale": ("autoscaling", "v1", "Scale", ("get", "patch", "update")),
     "binding": ("", "", "Binding", ("create",)),
     "eviction": ("policy", "v1", "Eviction", ("create",)),
@@ -189,7 +189,7 @@ def _storage_version_hash(kind: Kind) -> str:
 
 
 def _subresource(kind: Kind, name: str) -> dict[str, Any]:
-    group, version, body, verbs = _SUBRESOURCES.get(name, ("", "", kind.kind, ("get", "patch", "update")))
+    group, version, body, verbs = SUBRESOURCES.get(name, ("", "", kind.kind, ("get", "patch", "update")))
     resource: dict[str, Any] = {
         "name": f"{kind.plural}/{name}",
         "singularName": "",

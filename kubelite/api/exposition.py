@@ -1,12 +1,14 @@
-"""Prometheus' text format; pure."""
+"""Prometheus' text format, and answers in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from aiohttp import web
+
 from kubelite.config import KUBERNETES_VERSION
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[Mapping[str, str], float]  # labels and value
 
 
@@ -17,6 +19,10 @@ def family(name: str, kind: str, text: str, samples: Iterable[Sample]) -> Iterat
     for labels, value in samples:
         shown = ",".join(f'{label}="{of}"' for label, of in labels.items())
         yield f"{name}{{{shown}}} {value:.15g}" if shown else f"{name} {value:.15g}"
+
+
+def exposed(lines: Iterable[str]) -> web.Response:
+    return web.Response(text="\n".join([*lines, ""]), headers={"Content-Type": _CONTENT_TYPE})
 
 
 def build_info() -> Iterator[str]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from kubelite.api.authn import USER, User
+from kubelite.api.authn import ACCOUNT, USER, User
+from kubelite.api.path import split, split_namespace
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry.registry import Registry
@@ -20,9 +21,7 @@ from kubelite.registry.registry import Registry
 SEATS = 600  # upstream's defaults of max-requests-inflight and max-mutating-requests-inflight
 _SCHEMA_HEADER, _LEVEL_HEADER = "X-Kubernetes-PF-FlowSchema-UID", "X-Kubernetes-PF-PriorityLevel-UID"
 _REMEMBERED = 1000
-_OF_NAMESPACES = ("status", "finalize")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +36,14 @@ class Asked:
 
     @classmethod
     def of(cls, method: str, path: str, *, watching: bool = False) -> Asked:
-        parts = path.strip("/").split("/")
-        start = {"api": 2, "apis": 3}.get(parts[0], 0)
-        if not start or len(parts) <= start:
+        found = split(path)
+        if found is None:
             return cls(method.lower(), path=path)
-        group, rest = parts[1] if start == 3 else "", parts[start:]
+        group, _, rest = found
         if rest[0] == "watch" and len(rest) > 1:
             watching, rest = True, rest[1:]
-        namespace = rest[1] if rest[0] == "namespaces" and len(rest) > 1 else ""
-        if len(rest) > 2 and namespace and rest[2] not in _OF_NAMESPACES:
-            rest = rest[2:]
+        within, rest = split_namespace(group, rest)
+        namespace = within or (rest[1] if rest[0] == "namespaces" and len(rest) > 1 else "")
         resource = "/".join([rest[0], *rest[2:3]])
         return cls(_verb(method, named=len(rest) > 1, watching=watching), group, resource, namespace)
 
@@ -84,8 +81,8 @@ def _is_subject(subject: Obj, user: User) -> bool:
         case _:
             account = subject["serviceAccount"]
             if account["name"] == "*":
-                return user.name.startswith(f"{_ACCOUNT}{account['namespace']}:")
-            return user.name == f"{_ACCOUNT}{account['namespace']}:{account['name']}"
+                return user.name.startswith(f"{ACCOUNT}{account['namespace']}:")
+            return user.name == f"{ACCOUNT}{account['namespace']}:{account['name']}"
 
 
 def _has(wanted: str, listed: Collection[str]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from aiohttp import web
 
 from kubelite import errors
-from kubelite.api.exposition import CONTENT_TYPE, family
+from kubelite.api.exposition import exposed, family
 
 Check = Callable[[], str | None]  # None when fine, else what is wrong
 
@@ -76,8 +76,7 @@ class Health:
             for endpoint, checks in self._checks.items()
             for name, check in checks.items()
         )
-        lines = family("kubernetes_healthcheck", "gauge", "Whether the check passes.", results)
-        return web.Response(text="\n".join([*lines, ""]), headers={"Content-Type": CONTENT_TYPE})
+        return exposed(family("kubernetes_healthcheck", "gauge", "Whether the check passes.", results))
 
 
 def report(endpoint: str, results: Mapping[str, str | None], excluded: Collection[str]) -> str:

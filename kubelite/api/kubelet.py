@@ -14,7 +14,7 @@ from typing import Protocol
 from aiohttp import web
 
 from kubelite.api.answer import Answer, send
-from kubelite.api.exposition import CONTENT_TYPE, Sample, build_info, family
+from kubelite.api.exposition import Sample, build_info, exposed, family
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.objects.usage import Measured, Meter
@@ -57,19 +57,15 @@ class KubeletPaths:
                 items = self._pods(node)
                 return send(request, Answer({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}))
             case "/metrics":
-                return _exposed(kubelet_metrics(node, self._pods(node)))
+                return exposed(kubelet_metrics(node, self._pods(node)))
             case "/metrics/resource":
                 pods = self._pods(node)
-                return _exposed(resource_metrics(pods, await self._meter.of(pods)))
+                return exposed(resource_metrics(pods, await self._meter.of(pods)))
             case _:
                 return web.Response(status=404, text="404 page not found\n")
 
     def _pods(self, node: str) -> list[Obj]:
         return [pod for pod in self._registry.list("pods") if pod["spec"].get("nodeName") == node]
-
-
-def _exposed(lines: Iterator[str]) -> web.Response:
-    return web.Response(text="\n".join([*lines, ""]), headers={"Content-Type": CONTENT_TYPE})
 
 
 def kubelet_metrics(node: str, pods: Sequence[Obj]) -> Iterator[str]:

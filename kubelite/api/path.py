@@ -24,16 +24,23 @@ class Target:
     rest: str = ""  # what follows the subresource (pods/proxy)
 
 
-def parse(path: str, kinds: KindTable) -> Target:
-    """The target of `/api/v1/...` or `/apis/<group>/<version>/...`; 404 when nothing is served there."""
+def split(path: str) -> tuple[str, str, list[str]] | None:
+    """(group, version, what follows) of `/api/v1/...` or `/apis/<group>/<version>/...`; None for any other path."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) > 2:
-        group, version, rest = "", parts[1], parts[2:]
-    elif parts[0] == "apis" and len(parts) > 3:
-        group, version, rest = parts[1], parts[2], parts[3:]
-    else:
+        return "", parts[1], parts[2:]
+    if parts[0] == "apis" and len(parts) > 3:
+        return parts[1], parts[2], parts[3:]
+    return None
+
+
+def parse(path: str, kinds: KindTable) -> Target:
+    """The target of a resource's path; 404 when nothing is served there."""
+    found = split(path)
+    if found is None:
         raise errors.page_not_found()
-    namespace, rest = _namespace(group, rest)
+    group, version, rest = found
+    namespace, rest = split_namespace(group, rest)
     plural, name, subresource, *more = [*rest, "", "", ""][: max(len(rest), 3)]
     kind = kinds.get((group, version, plural))
     if kind is None or (namespace is not None and not kind.namespaced):
@@ -45,7 +52,7 @@ def parse(path: str, kinds: KindTable) -> Target:
     return Target(kind, namespace, name, subresource, "/".join(part for part in more if part))
 
 
-def _namespace(group: str, rest: Sequence[str]) -> tuple[str | None, list[str]]:
+def split_namespace(group: str, rest: Sequence[str]) -> tuple[str | None, list[str]]:
     """(namespace, what follows it); a namespace's own subresources are not inside it."""
     if rest[0] == "namespaces" and len(rest) > 2 and (group or rest[2] not in _OF_NAMESPACES):
         return rest[1], list(rest[2:])

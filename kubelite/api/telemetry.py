@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from kubelite.api.exposition import CONTENT_TYPE, Sample, build_info, family
+from kubelite.api.exposition import Sample, build_info, exposed, family
 from kubelite.api.flowcontrol import seats
 from kubelite.api.path import Target
 from kubelite.errors import StatusError
@@ -49,8 +49,7 @@ class Telemetry:
             self._requests[(str(code), kind.group, kind.plural, scope, target.subresource, verb, kind.version)] += 1
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        text = "\n".join([*self._lines(), ""])
-        return web.Response(text=text, headers={"Content-Type": CONTENT_TYPE})
+        return exposed(self._lines())
 
     def _lines(self) -> Iterator[str]:
         store, usage = self._registry.store, resource.getrusage(resource.RUSAGE_SELF)

@@ -17,9 +17,10 @@ import msgspec
 from kubelite.api.callout import Unreachable, destination, trust
 from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
+from kubelite.registry.conversion import Conversion
 from kubelite.registry.kind import Reader
 from kubelite.registry.kinds.webhookconfiguration import REVIEW_VERSIONS
-from kubelite.registry.webhook_review import Answer, Call, Conversion
+from kubelite.registry.webhook_review import Answer, Call
 
 _GROUP = "admission.k8s.io"
 _JSON_PATCH = "JSONPatch"

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kubelite.errors import StatusError
 from kubelite.objects.meta import Obj
 from kubelite.registry.webhook_rules import Webhook
+
+if TYPE_CHECKING:
+    from kubelite.registry.conversion import Conversion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +43,6 @@ class Answer:
     response: Obj = field(default_factory=dict)
     fault: str = ""
     shown: Obj = field(default_factory=dict)
-
-
-class Conversion(Protocol):
-    """A question of another kind: objects in another version (see `conversion`)."""
-
-    @property
-    def webhook(self) -> Obj: ...
-
-    @property
-    def api_version(self) -> str: ...
-
-    @property
-    def objects(self) -> Sequence[Obj]: ...
-
-    def answered(self, converted: Sequence[Obj]) -> None: ...
-
-    def failed(self, why: str) -> StatusError: ...
 
 
 class Caller(Protocol):

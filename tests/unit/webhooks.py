@@ -8,11 +8,13 @@ from typing import Any
 
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
-from kubelite.registry.webhook_review import Answer, Call, Conversion
+from kubelite.registry.conversion import Conversion
+from kubelite.registry.webhook_review import Answer, Call
 
 MUTATING = "mutatingwebhookconfigurations"
 VALIDATING = "validatingwebhookconfigurations"
 Says = Callable[[Obj], Answer]  # of an AdmissionRequest
+Converts = Callable[[Obj, str], Obj]  # into that version
 
 ALLOWED = Answer({"allowed": True})
 
@@ -35,7 +37,7 @@ class Hooks:
 
     says: dict[str, Says] = field(default_factory=dict)
     asked: list[tuple[str, Obj]] = field(default_factory=list)
-    converts: Callable[[Obj, str], Obj] = lambda obj, version: obj | {"apiVersion": version}
+    converts: Converts = lambda obj, version: obj | {"apiVersion": version}
     conversions: list[list[str]] = field(default_factory=list)  # names of the objects of each call
 
     async def ask(self, call: Call) -> Answer:

@@ -15,6 +15,7 @@ from kubelite.objects import meta
 from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
+from kubelite.registry.kinds.webhookconfiguration import default_client
 from kubelite.registry.printing import age
 
 _Faults = Iterator[FieldError]
@@ -23,9 +24,7 @@ _STATUSES = ("True", "False", "Unknown")
 
 
 def _default(service: Obj) -> None:
-    spec = service.get("spec") or {}
-    if spec.get("service") is not None:
-        service["spec"] = {**spec, "service": {"port": 443} | spec["service"]}
+    default_client(service.get("spec") or {})
 
 
 def _validate(new: Obj, old: Obj | None) -> list[FieldError]:

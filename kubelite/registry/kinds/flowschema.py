@@ -15,7 +15,7 @@ from kubelite.objects.meta import Obj
 from kubelite.registry import validation
 from kubelite.registry.kind import AGE_COLUMN, NAME_COLUMN, Column, Kind
 from kubelite.registry.kinds.flowcontrol_objects import EXEMPT, GROUP, MANDATORY_SCHEMAS
-from kubelite.registry.kinds.prioritylevelconfiguration import condition_errors
+from kubelite.registry.kinds.prioritylevelconfiguration import condition_errors, status_rules
 from kubelite.registry.printing import age
 
 _Faults = Iterator[FieldError]
@@ -168,10 +168,6 @@ def _resource_rule_errors(path: str, rule: Obj) -> _Faults:
             yield from validation.values(f"{path}[{index}]", name, texts)
 
 
-def _status_rules(new: Obj, old: Obj) -> list[FieldError]:
-    return list(condition_errors(new))
-
-
 def _row(schema: Obj, now: datetime) -> list[Any]:
     spec = schema["spec"]
     dangling = meta.condition((schema.get("status") or {}).get("conditions"), "Dangling")
@@ -204,6 +200,6 @@ FLOW_SCHEMA = Kind(
     subresources=frozenset({"status"}),
     default=_default,
     validate=_validate,
-    subresource_rules={"status": _status_rules},
+    subresource_rules={"status": status_rules},
     status_metadata=(),
 )

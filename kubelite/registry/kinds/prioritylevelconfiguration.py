@@ -140,7 +140,8 @@ def condition_errors(obj: Obj) -> _Faults:
             yield required(path, "must not be empty")
 
 
-def _status_rules(new: Obj, old: Obj) -> list[FieldError]:
+def status_rules(new: Obj, old: Obj) -> list[FieldError]:
+    """Of both kinds, too."""
     return list(condition_errors(new))
 
 
@@ -178,6 +179,6 @@ PRIORITY_LEVEL_CONFIGURATION = Kind(
     subresources=frozenset({"status"}),
     default=_default,
     validate=_validate,
-    subresource_rules={"status": _status_rules},
+    subresource_rules={"status": status_rules},
     status_metadata=(),
 )

@@ -41,7 +41,7 @@ def _default(configuration: Obj) -> None:
 
 
 def default_client(config: Obj) -> None:
-    """A WebhookClientConfig, of definitions of custom resources too."""
+    """The port of its service: of a WebhookClientConfig, and of an APIService's spec, which is much like one."""
     service = config.get("service")
     if service is not None and service.get("port") is None:
         service["port"] = 443

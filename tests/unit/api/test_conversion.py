@@ -12,7 +12,7 @@ from kubelite.registry.registry import Registry
 from tests.unit.api.caller import JSON_PATCH, Caller
 from tests.unit.conftest import Controllers, Recorded
 from tests.unit.customresources import GROUP, crontab, definition, version
-from tests.unit.webhooks import Hooks
+from tests.unit.webhooks import Converts, Hooks
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 V1, V2 = (f"/apis/{GROUP}/{name}/namespaces/default/crontabs" for name in ("v1", "v2"))
@@ -109,10 +109,10 @@ async def test_fields_are_selected_as_the_version_has_them(call: Caller, hooks: 
     ],
 )
 async def test_what_isnt_the_same_object_is_no_conversion(
-    call: Caller, hooks: Hooks, converts: object, why: str
+    call: Caller, hooks: Hooks, converts: Converts, why: str
 ) -> None:
     await call.post(V1, crontab(cron="* *"))
-    hooks.converts = converts  # type: ignore[assignment]
+    hooks.converts = converts
     reply = await call.get(f"{V2}/one")
     assert reply.status == 500
     assert f"conversion webhook for {GROUP}/v1, Kind=CronTab failed" in reply.message

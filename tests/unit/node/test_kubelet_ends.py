@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kubelite.node.runtime import SANDBOX, Image
 from kubelite.objects import meta
 from kubelite.objects.meta import Obj
@@ -162,7 +164,9 @@ async def test_deleted_pod_does_not_wait_for_its_pull(node: Node) -> None:
     await node.until(lambda: not node.runtime.found)
 
 
-async def test_sidecar_that_is_being_restarted_when_its_pod_is_done_is_ended_as_one_that_runs(node: Node) -> None:
+async def test_sidecar_that_is_being_restarted_when_its_pod_is_done_is_ended_as_one_that_runs(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start, gate = node.runtime.start, asyncio.Event()
 
     async def slow(container_id: str) -> None:
@@ -170,7 +174,7 @@ async def test_sidecar_that_is_being_restarted_when_its_pod_is_done_is_ended_as_
             await gate.wait()
         await start(container_id)
 
-    node.runtime.start = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(node.runtime, "start", slow)
     node.create("web-0", initContainers=[container("side", restartPolicy="Always")], restartPolicy="Never")
     await node.ready()
     node.runtime.end(node.runtime.named("side")[0], 0)
